@@ -1,0 +1,1 @@
+"""minidyn: dynamical loss functions on small networks."""
