@@ -1,0 +1,37 @@
+# make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
+# make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
+# Needs Python 3.11 or later, make and a package index. Another Python: make PYTHON=python3.13 book
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: book test test-all lab clean
+.DELETE_ON_ERROR:
+
+book: $(INSTALLED)
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+test-all: test book
+	$(BIN)/pytest -m "slow or browser"
+
+lab: $(INSTALLED)
+	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md
+
+clean:
+	rm -rf .venv _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("minidyn needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 book")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
