@@ -1,1 +1,44 @@
-"""minidyn: dynamical loss functions on small networks."""
+"""minidyn: dynamical loss functions on small networks, with exact curvature and kernels.
+
+    import minidyn as md
+
+    task = md.spiral()
+    loss = md.CrossEntropy(md.Oscillation(amplitude=70, period=5000))
+    net = md.MLP(2, 100, 3)
+    run = md.train(net, net.init(0), task, loss, learning_rate=1.0, steps=5000, measure={"hessian_max": 25})
+    run.history.hessian_max.plot()
+
+Pictures, sliders and PyTorch have rooms of their own, imported on demand: `minidyn.plots`, `minidyn.widgets`,
+`minidyn.playground`, `minidyn.torch`; and so has the third paper: `minidyn.forgetting`.
+"""
+
+from minidyn.curvature import Spectrum, hessian, hessian_eigenvalues, hessian_product, landscape
+from minidyn.descent import Run, load_run, train
+from minidyn.kernel import ntk, ntk_eigenvalues
+from minidyn.losses import CrossEntropy, SquaredError
+from minidyn.mlp import MLP
+from minidyn.model import gradient
+from minidyn.oscillation import Oscillation
+from minidyn.task import Task, spiral
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "CrossEntropy",
+    "Oscillation",
+    "Run",
+    "Spectrum",
+    "SquaredError",
+    "Task",
+    "gradient",
+    "hessian",
+    "hessian_eigenvalues",
+    "hessian_product",
+    "landscape",
+    "load_run",
+    "ntk",
+    "ntk_eigenvalues",
+    "spiral",
+    "train",
+]

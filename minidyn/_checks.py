@@ -18,7 +18,14 @@ def integer(name: str, value: Any, *, least: int | None = None, most: int | None
     return int(value)
 
 
-def real(name: str, value: Any, *, least: float | None = None, most: float | None = None, above: float | None = None) -> float:
+def real(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+) -> float:
     """`value` as a finite float between `least` and `most`, or strictly above `above`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
@@ -46,7 +53,9 @@ def array(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} must have shape ({wanted}), got {found.shape}")
     if not np.isfinite(found).all():
-        raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(found))} entries that are not")
+        raise ValueError(
+            f"{name} must be finite, got {np.count_nonzero(~np.isfinite(found))} entries that are not"
+        )
     return found
 
 

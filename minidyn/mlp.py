@@ -1,0 +1,266 @@
+"""The small network: a multilayer perceptron with ReLU between its layers, and its derivatives in closed form.
+
+Between two switches of its units such a network is linear in the weights of each layer, so its first and
+second derivatives are short sums over samples. With the constant 1 appended to a layer's inputs, W and b are
+one matrix [W; b], and row-major flattening of [W; b] is W, then b: the order of parameters everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from numpy.typing import NDArray
+
+from minidyn import _checks as check
+
+Params = list[tuple[NDArray, NDArray]]
+
+
+class MLP:
+    """A multilayer perceptron: `MLP(2, 100, 3)` has 2 inputs, 100 hidden ReLU units and 3 outputs (logits).
+
+    The derivative of ReLU at 0 is 0, as in PyTorch and JAX.
+
+    Parameters
+    ----------
+    *widths : int
+        Units a layer, inputs first; at least two numbers, each at least 1.
+
+    Attributes
+    ----------
+    widths : tuple of int
+    size : int
+        The number of parameters p.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a width is not an integer of at least 1, or there are fewer than two.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> net = md.MLP(2, 100, 3)
+    >>> params = net.init(seed=0)
+    >>> net.logits(params, md.spiral().x).shape
+    (300, 3)
+    """
+
+    def __init__(self, *widths: int):
+        if len(widths) < 2:
+            raise ValueError(f"widths must name at least inputs and outputs, got {widths!r}")
+        self.widths = tuple(check.integer("widths", width, least=1) for width in widths)
+        self._shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
+        self.size = sum((inputs + 1) * outputs for inputs, outputs in self._shapes)
+
+    def __repr__(self) -> str:
+        return f"MLP({', '.join(map(str, self.widths))})"
+
+    def init(self, seed: int = 0) -> Params:
+        """Initial parameters [(W, b), ...]: W ~ N(0, 2/(inputs + outputs)), b ~ N(0, 0.01²).
+
+        They are drawn from `numpy.random.RandomState(seed)` in the order W1, b1, W2, b2, ..., row-major.
+
+        Parameters
+        ----------
+        seed : int
+            0 to 2³² - 1.
+
+        Returns
+        -------
+        list of (W, b)
+            W of shape (inputs, outputs), b of shape (outputs,).
+        """
+        random = np.random.RandomState(check.integer("seed", seed, least=0, most=2**32 - 1))
+        return [
+            (random.randn(inputs, outputs) * np.sqrt(2 / (inputs + outputs)), random.randn(outputs) * 0.01)
+            for inputs, outputs in self._shapes
+        ]
+
+    def logits(self, params: Params, x: NDArray) -> NDArray:
+        """Outputs of shape (P, C) for samples x of shape (P, d). Written in `autograd.numpy`."""
+        for weight, bias in params[:-1]:
+            z = anp.dot(x, weight) + bias
+            x = anp.where(z > 0, z, 0.0)
+        weight, bias = params[-1]
+        return anp.dot(x, weight) + bias
+
+    def check_params(self, params: Any) -> None:
+        """Raise a ValueError where `params` are not [(W, b), ...] of this network's shapes."""
+        wanted = [((inputs, outputs), (outputs,)) for inputs, outputs in self._shapes]
+        try:
+            found = [tuple(np.shape(part) for part in layer) for layer in params]
+        except TypeError:
+            raise TypeError(f"params must be [(W, b), ...], got {params!r:.80}") from None
+        if found != wanted:
+            raise ValueError(f"params must have the shapes {wanted} of {self}, got {found}")
+
+    def unflatten(self, vector: NDArray) -> Params:
+        """[(W, b), ...] as views into a flat vector of shape (p,)."""
+        params, start = [], 0
+        for inputs, outputs in self._shapes:
+            middle, stop = start + inputs * outputs, start + (inputs + 1) * outputs
+            params.append((vector[start:middle].reshape(inputs, outputs), vector[middle:stop]))
+            start = stop
+        return params
+
+    def vjp(self, params: Params, x: NDArray) -> tuple[NDArray, Callable[[NDArray], NDArray]]:
+        """Outputs (P, C), and the function that takes a cotangent v (P, C) to Jᵀv, flat (p,)."""
+        inputs, on, logits = self._forward(params, x)
+
+        def pullback(cotangent: NDArray) -> NDArray:
+            pieces: list[NDArray] = []
+            for layer in reversed(range(len(params))):
+                pieces[:0] = (inputs[layer].T @ cotangent).ravel(), cotangent.sum(axis=0)
+                if layer:
+                    cotangent = cotangent @ params[layer][0].T
+                    cotangent *= on[layer - 1]
+            return np.concatenate(pieces)
+
+        return logits, pullback
+
+    def jvp(self, params: Params, x: NDArray, tangent: NDArray) -> NDArray:
+        """J u, shape (P, C), for a direction u in parameter space, flat (p,)."""
+        inputs, on, _ = self._forward(params, x)
+        return self._forward_tangents(params, inputs, on, self.unflatten(tangent))[1]
+
+    def jacobian(self, params: Params, x: NDArray) -> NDArray:
+        """J = ∂logits/∂params, shape (P, C, p)."""
+        inputs, on, _ = self._forward(params, x)
+        backward = self._sensitivities(params, on, len(x))
+        pieces = [
+            _append_one(a)[:, None, :, None] * d[:, :, None, :] for a, d in zip(inputs, backward, strict=True)
+        ]
+        return np.concatenate([piece.reshape(len(x), self.widths[-1], -1) for piece in pieces], axis=2)
+
+    def ntk(self, params: Params, x: NDArray) -> NDArray:
+        """J Jᵀ, shape (P, C, P, C), from the layers' Gram matrices: J itself is never formed."""
+        inputs, on, _ = self._forward(params, x)
+        samples, classes = len(x), self.widths[-1]
+        kernel = np.zeros((samples, classes, samples, classes))
+        for a, d in zip(inputs[:-1], self._sensitivities(params, on, samples)[:-1], strict=True):
+            d = d.reshape(samples * classes, -1)
+            kernel += (d @ d.T).reshape(kernel.shape) * (a @ a.T + 1)[:, None, :, None]
+        gram = inputs[-1] @ inputs[-1].T + 1  # the last layer's sensitivities are the identity
+        for c in range(classes):
+            kernel[:, c, :, c] += gram
+        return kernel
+
+    def hessian(self, params: Params, x: NDArray, slope: NDArray, bend: NDArray) -> NDArray:
+        """Exact Hessian, shape (p, p), of a loss with the given derivatives with respect to the outputs.
+
+        Parameters
+        ----------
+        params, x
+            As for `logits`.
+        slope : numpy.ndarray, shape (P, C)
+            ∂F/∂f.
+        bend : numpy.ndarray, shape (P, C, C)
+            ∂²F/∂f∂f, sample by sample.
+
+        Returns
+        -------
+        numpy.ndarray, shape (p, p)
+            Jᵀ bend J (the Gauss-Newton part) + Σ slope ∂²f/∂params².
+        """
+        jacobian = self.jacobian(params, x)
+        weighted = bend @ jacobian
+        hessian = jacobian.reshape(-1, self.size).T @ weighted.reshape(-1, self.size)
+        hessian += hessian.T.copy()
+        hessian *= 0.5
+        self._add_network_curvature(hessian, params, x, slope)
+        return hessian
+
+    def hessian_product(
+        self, params: Params, x: NDArray, slope: NDArray, bend: NDArray
+    ) -> Callable[[NDArray], NDArray]:
+        """The function that takes v (p,) to H v without forming H; arguments as for `hessian`.
+
+        Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
+        """
+        inputs, on, _ = self._forward(params, x)
+        deltas = [slope]  # ∂F/∂z, layer by layer
+        for layer in reversed(range(1, len(params))):
+            deltas.insert(0, deltas[0] @ params[layer][0].T * on[layer - 1])
+
+        def product(vector: NDArray) -> NDArray:
+            direction = self.unflatten(vector)
+            moved, moved_logits = self._forward_tangents(params, inputs, on, direction)
+            moved_delta = (bend @ moved_logits[:, :, None])[:, :, 0]
+            pieces: list[NDArray] = []
+            for layer in reversed(range(len(params))):
+                in_weight = inputs[layer].T @ moved_delta + moved[layer].T @ deltas[layer]
+                pieces[:0] = in_weight.ravel(), moved_delta.sum(axis=0)
+                if layer:
+                    moved_delta = moved_delta @ params[layer][0].T + deltas[layer] @ direction[layer][0].T
+                    moved_delta *= on[layer - 1]
+            return np.concatenate(pieces)
+
+        return product
+
+    def _forward(self, params: Params, x: NDArray) -> tuple[list[NDArray], list[NDArray], NDArray]:
+        """The inputs of each layer, which hidden units are on, and the outputs."""
+        inputs, on = [x], []
+        for weight, bias in params[:-1]:
+            z = inputs[-1] @ weight
+            z += bias
+            on.append(z > 0)
+            inputs.append(np.maximum(z, 0, out=z))
+        weight, bias = params[-1]
+        return inputs, on, inputs[-1] @ weight + bias
+
+    def _forward_tangents(
+        self, params: Params, inputs: list[NDArray], on: list[NDArray], direction: Params
+    ) -> tuple[list[NDArray], NDArray]:
+        """How the inputs of each layer, and the outputs, move along a direction in parameter space."""
+        moved = [np.zeros_like(inputs[0])]
+        for layer, (weight, bias) in enumerate(direction):
+            z = inputs[layer] @ weight + bias
+            if layer:
+                z += moved[-1] @ params[layer][0]
+            moved.append(z * on[layer] if layer < len(on) else z)
+        return moved[:-1], moved[-1]
+
+    def _sensitivities(self, params: Params, on: list[NDArray], samples: int) -> list[NDArray]:
+        """∂logits/∂z of each layer, shape (P, C, units)."""
+        classes = self.widths[-1]
+        backward = [np.broadcast_to(np.eye(classes), (samples, classes, classes))]
+        for layer in reversed(range(1, len(params))):
+            backward.insert(0, backward[0] @ params[layer][0].T * on[layer - 1][:, None, :])
+        return backward
+
+    def _add_network_curvature(self, hessian: NDArray, params: Params, x: NDArray, slope: NDArray) -> None:
+        """Add Σ_p slope ∂²f/∂params². Only pairs of different layers l < m bend the outputs:
+
+        ∂²/∂[W;b]_l[u,v] ∂W_m[i,j] = Σ_p a_l[u] (∂a_m[i]/∂z_l[v]) δ_m[j], with a_l, a_m the inputs of the layers
+        and δ_m = ∂F/∂z_m, which does not depend on layer l while no unit switches.
+        """
+        inputs, on, _ = self._forward(params, x)
+        backward = self._sensitivities(params, on, len(x))
+        deltas = [np.einsum("pc,pcv->pv", slope, d) for d in backward]
+        starts = np.cumsum([0] + [(rows + 1) * columns for rows, columns in self._shapes])
+        for low, units in enumerate(self.widths[1:-1]):
+            reach = None  # ∂a_m/∂z_l; None stands for the diagonal of the units that are on
+            for high in range(low + 1, len(params)):
+                left = _append_one(inputs[low])[:, :, None] * deltas[high][:, None, :]
+                if reach is None:
+                    block = np.zeros((inputs[low].shape[1] + 1, units, units, deltas[high].shape[1]))
+                    own = np.einsum("puj,pv->uvj", left, on[low].astype(float), optimize=True)
+                    block[:, range(units), range(units), :] = own
+                    reach = on[low][:, :, None] * np.eye(units)
+                else:
+                    block = np.einsum("puj,pvi->uvij", left, reach, optimize=True)
+                rows, columns = self.widths[low] + 1, self.widths[high]
+                block = block.reshape(rows * units, columns * deltas[high].shape[1])
+                a, b = starts[low], starts[high]
+                hessian[a : a + block.shape[0], b : b + block.shape[1]] += block
+                hessian[b : b + block.shape[1], a : a + block.shape[0]] += block.T
+                if high < len(on):
+                    reach = reach @ params[high][0] * on[high][:, None, :]
+
+
+def _append_one(a: NDArray) -> NDArray:
+    return np.concatenate([a, np.ones((len(a), 1))], axis=1)

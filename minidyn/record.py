@@ -1,0 +1,126 @@
+"""What a run was asked to do, and what it writes down: plain arrays on the way, an xarray.Dataset in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from minidyn import model
+from minidyn.losses import Loss
+from minidyn.model import Model
+from minidyn.oscillation import Oscillation
+from minidyn.task import Task
+
+if TYPE_CHECKING:
+    from minidyn.measures import Measure
+
+SERIES = ("loss", "static_loss", "accuracy", "validation_accuracy")
+RESERVED = (*SERIES, "weights", "step", "class")
+UNITS = {
+    "loss": "F(t), with the Γ in force",
+    "static_loss": "F with Γ = 1",
+    "accuracy": "fraction of samples",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Everything that `train` was given, checked."""
+
+    net: Model
+    task: Task
+    loss: Loss
+    learning_rate: float
+    start: int
+    batch_size: int | None
+    seed: int
+    validation: Task | None
+    measures: tuple[Measure, ...]
+    unflatten: Callable[[NDArray], Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unflatten", model.flatten(self.net, self.net.init(0), self.task.x)[1])
+
+    def batch(self, done: int) -> NDArray:
+        """The samples of the update that follows `done` updates: each epoch has its own order, drawn afresh,
+        so that a resumed run needs no state."""
+        assert self.batch_size is not None
+        samples = len(self.task)
+        epoch, batch = divmod(done, -(-samples // self.batch_size))
+        order = np.random.RandomState([self.seed, epoch]).permutation(samples)
+        return order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def class_weights(self, first: int, stop: int) -> NDArray:
+        """Γ from `first` updates up to `stop`, shape (stop - first, C)."""
+        if self.loss.gamma is None:
+            return np.ones((stop - first, self.task.classes))
+        steps = np.arange(self.start + first, self.start + stop)
+        if isinstance(self.loss.gamma, Oscillation):
+            return self.loss.gamma.weights(steps)
+        return np.stack([self.loss.class_weights(int(step), self.task.classes) for step in steps])
+
+
+class Record:
+    """The entries of one stretch of descent, from `first` updates to `first` + `steps`."""
+
+    def __init__(self, settings: Settings, first: int, steps: int):
+        self.settings = settings
+        self.first = first
+        self.weights = settings.class_weights(first, first + steps + 1)
+        names = SERIES if settings.validation is not None else SERIES[:3]
+        self.series = {name: np.full(steps + 1, np.nan) for name in names}
+        self.kept: dict[str, list[tuple[int, NDArray]]] = {measure.name: [] for measure in settings.measures}
+
+    def weights_at(self, done: int) -> NDArray:
+        return self.weights[done - self.first]
+
+    def write(self, done: int, **values: float | None) -> None:
+        for name, series in self.series.items():
+            series[done - self.first] = values[name]
+
+    def keep(self, name: str, done: int, value: NDArray) -> None:
+        self.kept[name].append((done, value))
+
+    def dataset(self, done: int) -> xr.Dataset:
+        """The entries up to `done` updates."""
+        start, entries = self.settings.start, done - self.first + 1
+        found = xr.Dataset(
+            {
+                name: ("step", values[:entries], {"long_name": UNITS.get(name, name)})
+                for name, values in self.series.items()
+            },
+            coords={
+                "step": start + np.arange(self.first, done + 1),
+                "class": np.arange(self.weights.shape[1]),
+            },
+        )
+        found["weights"] = (("step", "class"), self.weights[:entries], {"long_name": "class weights Γ"})
+        for name, kept in self.kept.items():
+            kept = [(at, value) for at, value in kept if at <= done]
+            if kept:
+                values = np.stack([value for _, value in kept])
+                dims = (f"{name}_step", *(_axis(name, axis) for axis in range(values.ndim - 1)))
+                found[name] = (dims, values)
+                found = found.assign_coords({f"{name}_step": start + np.array([at for at, _ in kept])})
+        return found
+
+
+def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
+    """Two records in a row, the second beginning with the entry that ends the first."""
+    found = xr.Dataset()
+    for name in {**before.data_vars, **after.data_vars}:
+        pieces = [part[name] for part in (before, after) if name in part]
+        along = str(pieces[0].dims[0])
+        if len(pieces) == 2:
+            pieces[1] = pieces[1].where(pieces[1][along] > pieces[0][along][-1], drop=True)
+        found[name] = xr.concat(pieces, along)
+    return found
+
+
+def _axis(name: str, axis: int) -> str:
+    return {"hessian_spectrum": "rank", "params": "parameter"}.get(name, f"{name}_axis{axis}")

@@ -1,0 +1,60 @@
+"""Files of results: netCDF, written whole or not at all, with numbers and settings in them and never code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+ENGINE: Literal["h5netcdf"] = "h5netcdf"
+
+
+def write(
+    path: str | os.PathLike[str], data: xr.Dataset, state: dict[str, np.ndarray], about: dict[str, Any]
+) -> None:
+    """A Dataset, and beside it, in the group "state", named arrays and a dictionary of settings."""
+    beside = xr.Dataset(
+        {name: (tuple(f"{name}_{axis}" for axis in range(a.ndim)), a) for name, a in state.items()}
+    )
+    beside.attrs["about"] = json.dumps(about)
+
+    def write_both(temporary: Path) -> None:
+        data.to_netcdf(temporary, engine=ENGINE)
+        beside.to_netcdf(temporary, mode="a", group="state", engine=ENGINE)
+
+    atomically(path, write_both)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[xr.Dataset, dict[str, np.ndarray], dict[str, Any]]:
+    """What `write` wrote.
+
+    Raises FileNotFoundError, or a ValueError where the file is something else or damaged.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"path {str(path)!r} does not exist")
+    try:
+        data = xr.load_dataset(path, engine=ENGINE)
+        beside = xr.load_dataset(path, group="state", engine=ENGINE)
+        return data, {str(name): beside[name].values for name in beside}, json.loads(beside.attrs["about"])
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"path {str(path)!r} is not a whole file written by minidyn: {error}") from error
+
+
+def atomically(path: str | os.PathLike[str], write_to: Callable[[Path], Any]) -> None:
+    """Let `write_to` fill a temporary file beside `path`, then put it in place in one step."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        write_to(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
