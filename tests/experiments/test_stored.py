@@ -1,0 +1,35 @@
+"""The results that the book shows: each belongs to an experiment, and a part of it, rerun, lands where it lay."""
+
+import pytest
+
+from minidyn.experiments import all_experiments, load, results
+
+EXPERIMENTS = {experiment.name: experiment for experiment in all_experiments()}
+
+
+def test_every_stored_result_is_an_experiment_at_full_size():
+    stored = {path.stem for path in results.book_data().glob("*.nc")}
+    assert stored == set(EXPERIMENTS)
+    for name in stored:
+        assert load(name).attrs["size"] == "full"
+
+
+def test_the_results_are_small_and_hold_no_code():
+    files = [path for path in results.book_data().iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 12e6
+    assert {path.suffix for path in files} <= {".nc", ".npz"}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_quick_size_runs_and_sums_up(name):
+    experiment = EXPERIMENTS[name]
+    assert experiment.summary(experiment.run("quick", progress=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_sample_lands_within_the_stored_spread(name):
+    experiment = EXPERIMENTS[name]
+    fresh = experiment.run("full", progress=False, **experiment.sample)
+    far = {variable: far for variable, far in results.moved(load(name), fresh).items() if far > 3}
+    assert not far
