@@ -1,0 +1,107 @@
+"""The built book as its readers meet it. Errors on a page and calls to other hosts fail in the fixture `page`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
+
+
+def in_toc(node):
+    """The documents that `_toc.yml` names, in its order."""
+    if isinstance(node, list):
+        return [name for item in node for name in in_toc(item)]
+    if isinstance(node, dict):
+        return [name for key, item in node.items() for name in ([item] if key in ("root", "file") else in_toc(item))]
+    return []
+
+
+PAGES = in_toc(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+each_page = pytest.mark.parametrize("name", PAGES)
+
+FLAWS = """() => {
+  const article = document.querySelector("article");
+  const images = [...article.querySelectorAll("img")];
+  const levels = [...article.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(h => +h.tagName[1]);
+  const flaws = images.filter(i => !(i.alt.trim()) || /_images|\\.(png|svg|jpe?g)$/.test(i.alt))
+                      .map(i => "no alt text: " + i.src);
+  images.filter(i => i.complete && !i.naturalWidth).forEach(i => flaws.push("broken image: " + i.src));
+  levels.forEach((h, k) => { if (h > (k ? levels[k - 1] : 0) + 1) flaws.push("heading jump to level " + h); });
+  if (levels.filter(h => h === 1).length !== 1) flaws.push("not one first-level heading");
+  article.querySelectorAll("mjx-merror, [data-mjx-error]").forEach(e => flaws.push("TeX error: " + e.textContent));
+  article.querySelectorAll(".cell:not(.tag_raises-exception) .traceback").forEach(e => flaws.push(e.textContent));
+  return flaws;
+}"""
+
+
+def visit(page, address):
+    """Open a page and wait until it has settled, its formulas included."""
+    page.goto(address, wait_until="load")
+    page.evaluate("window.MathJax?.startup?.promise")
+
+
+@each_page
+def test_page_is_sound(page, site, name):
+    visit(page, f"{site}{name}.html")
+    assert page.evaluate(FLAWS) == []
+
+
+@each_page
+def test_page_fits_a_phone(page, site, name):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{site}{name}.html")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@each_page
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_page_is_accessible(page, site, name, mode):
+    page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
+    visit(page, f"{site}{name}.html")
+    found = Axe().run(page, options={"preload": False})
+    assert found.violations_count == 0, found.generate_report()
+
+
+@each_page
+def test_page_is_light(page, site, name):
+    """At most 1.5 MB uncompressed, formulas, figures and data included; the theme's own files aside."""
+    weights = {}
+    page.on("response", lambda got: weights.__setitem__(got.url.removeprefix(site).split("?")[0], len(got.body())))
+    visit(page, f"{site}{name}.html")
+    own = {
+        path: size
+        for path, size in weights.items()
+        if not path.startswith("_static/") or (ROOT / "book" / path).exists()
+    }
+    assert f"{name}.html" in own
+    assert sum(own.values()) < 1.5e6, sorted(own.items(), key=lambda item: -item[1])[:10]
+
+
+@each_page
+def test_no_cell_left_a_dead_widget(name):
+    """A widget's Python side ends with the build: cells show a picture there (minidyn.widgets)."""
+    notebook = SITE.parent / "jupyter_execute" / f"{name}.ipynb"
+    cells = json.loads(notebook.read_text())["cells"] if notebook.exists() else []
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    assert not [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
+
+
+def test_pages_work_from_disk(page):
+    page.goto((SITE / "index.html").as_uri())
+    page.wait_for_url("**/book/index.html")
+    page.locator("article h1").wait_for()
+    page.locator("mjx-container").first.wait_for()
+    assert page.evaluate("document.fonts.ready.then(() => document.fonts.check('1em MJXTEX'))")
+
+
+def test_search_finds_a_page(page, site):
+    page.goto(f"{site}search.html?q=bibliography")
+    page.locator("#search-results li a").first.wait_for()
