@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = 2**53  # up to here a float64 holds every integer
+
 
 def integer(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
     """`value` as a Python int between `least` and `most`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
+    value = int(value)
+    if most is None and value > LARGEST:
+        most = LARGEST
     _bounds(name, value, "an integer", least, most)
-    return int(value)
+    return value
 
 
 def real(
@@ -29,11 +34,15 @@ def real(
     """`value` as a finite float between `least` and `most`, or strictly above `above`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not math.isfinite(value) or (above is not None and value <= above):
+    try:
+        number = float(value)
+    except OverflowError:  # a Python integer beyond 1.8e308
+        number = math.inf
+    if not math.isfinite(number) or (above is not None and number <= above):
         limit = "" if above is None else f" > {above}"
-        raise ValueError(f"{name} must be a finite number{limit}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number{limit}, got {value!r:.80}")
     _bounds(name, value, "a finite number", least, most)
-    return float(value)
+    return number
 
 
 def choice(name: str, value: Any, allowed: Collection[Any]) -> Any:
@@ -46,16 +55,17 @@ def choice(name: str, value: Any, allowed: Collection[Any]) -> Any:
 def array(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """`value` as a float64 array of finite numbers; None in `shape` allows any length."""
     try:
-        found = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of numbers, got {value!r:.80}") from None
+        found = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers, got {value!r:.80}")
+    found = found.astype(np.float64, copy=False)
     if found.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} must have shape ({wanted}), got {found.shape}")
+        wanted = str(shape).replace("None", "any")
+        raise ValueError(f"{name} must have shape {wanted}, got {found.shape}")
     if not np.isfinite(found).all():
-        raise ValueError(
-            f"{name} must be finite, got {np.count_nonzero(~np.isfinite(found))} entries that are not"
-        )
+        raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(found))} entries that are not")
     return found
 
 

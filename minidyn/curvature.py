@@ -86,9 +86,7 @@ def hessian(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> N
     return model.hessian(net, unflatten(vector), task, loss, step)
 
 
-def hessian_product(
-    net: Model, params: Any, task: Task, loss: Loss, step: int = 0
-) -> Callable[[NDArray], NDArray]:
+def hessian_product(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> Callable[[NDArray], NDArray]:
     """The function that takes a flat vector v (p,) to H v, exactly and without forming H.
 
     Arguments and errors as for `hessian`. Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
@@ -211,7 +209,7 @@ def lanczos(
         if step == len(basis):
             basis = np.concatenate([basis, np.empty((min(len(basis), size - step), size))])
         basis[step] = residual / np.linalg.norm(residual)
-        image = product(basis[step])
+        image = check.array("product(v)", product(basis[step]), (size,))
         diagonal.append(basis[step] @ image)
         residual = image - basis[: step + 1].T @ (basis[: step + 1] @ image)
         residual -= basis[: step + 1].T @ (basis[: step + 1] @ residual)
@@ -231,9 +229,7 @@ def lanczos(
             looks_at = int(1.15 * looks_at) + 1
     found = basis[: step + 1].T @ vectors[:, wanted]
     found /= np.linalg.norm(found, axis=0)
-    residuals = np.array(
-        [np.linalg.norm(product(v) - l * v) for l, v in zip(values[wanted], found.T, strict=True)]
-    )
+    residuals = np.array([np.linalg.norm(product(v) - l * v) for l, v in zip(values[wanted], found.T, strict=True)])
     limit = max(tolerance, 1e-12) * np.abs(values).max()
     return Spectrum(values[wanted], found, residuals, bool((residuals <= 2 * limit).all()), step + 1 + k)
 

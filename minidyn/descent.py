@@ -152,6 +152,8 @@ def load_run(
     21
     """
     history, state, about = storage.read(path)
+    if "widths" not in about:
+        raise ValueError(f"path {str(path)!r} is not a saved run")
     if about["widths"] is not None:
         net = MLP(*about["widths"])
     if about["loss"] is not None:
@@ -170,6 +172,7 @@ def load_run(
         measures=restored(about["measures"], measure),
         **{name: about[name] for name in ("learning_rate", "start", "batch_size", "seed")},
     )
+    settings.check_size(state["vector"])
     warm = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
     return Run(settings, loop.Outcome(state["vector"], about["done"], history, about["status"], warm))
 
@@ -254,8 +257,9 @@ def train(
         validation=_check_validation(validation, task),
         measures=as_measures(measure),
     )
+    settings.check_size(vector)
     steps = check.integer("steps", steps, least=1)
-    if not np.isfinite(loss.value(net.logits(params, task.x), task.labels, settings.start)):
+    if not np.isfinite(loss.value(net.logits(settings.unflatten(vector), task.x), task.labels, settings.start)):
         raise ValueError("params must give a finite loss, got one that is not finite")
     return _descend(settings, loop.Outcome(vector, 0, xr.Dataset(), "new", {}), steps, progress)
 

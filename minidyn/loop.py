@@ -36,7 +36,7 @@ class Outcome:
 
 def descend(settings: Settings, before: Outcome, steps: int, *, progress: bool) -> Outcome:
     """Go on for `steps` updates from where `before` stands."""
-    descent = _Descent(settings, before.vector, before.done, steps, dict(before.warm))
+    descent = _Descent(settings, before.vector, before.done, steps, dict(before.warm), before.history)
     with (
         threadpool_limits(1, "blas"),  # at these sizes a second thread costs more than it brings
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
@@ -70,6 +70,7 @@ class _Descent:
     first: int
     steps: int
     warm: dict[str, NDArray]
+    history: xr.Dataset  # of the descent that this one continues
     record: Record = field(init=False)
     # (weights, updates done, weights one update ago), replaced as one, so that an interrupt finds them consistent
     state: tuple[NDArray, int, NDArray] = field(init=False)
@@ -103,8 +104,12 @@ class _Descent:
     def _measure(self) -> None:
         vector, done, _ = self.state
         for measure in self.settings.measures:
-            if measure.is_due(done):
+            if measure.is_due(done) and not self._has(measure.name, done):
                 self.record.keep(measure.name, done, measure(self.settings, vector, done, self.warm))
+
+    def _has(self, name: str, done: int) -> bool:
+        """Was this already measured before the descent was resumed here?"""
+        return name in self.history and int(self.history[f"{name}_step"][-1]) == self.settings.start + done
 
     def _is_finite_here(self) -> bool:
         return self._evaluate(self.state[0], self.done) is not None

@@ -50,7 +50,10 @@ class Loss(ABC):
 
     def class_weights(self, step: int, classes: int) -> NDArray:
         """Γ in force at a step, shape (C,): ones where the loss is static."""
-        return np.ones(classes) if self.gamma is None else self.gamma.weights(step)
+        step = check.integer("step", step, least=0)
+        if self.gamma is None:
+            return np.ones(classes)
+        return check.array(f"gamma.weights({step})", self.gamma.weights(step), (classes,))
 
     def spread(self, weights: NDArray, labels: NDArray) -> NDArray:
         """The class weights laid out over samples and outputs: shape (P, 1), or (1, C)."""
@@ -92,12 +95,12 @@ class Loss(ABC):
 
     def _laid_out(self, logits: Any, labels: Any, step: int) -> tuple[NDArray, NDArray, NDArray]:
         logits, labels = np.array(logits), np.asarray(labels)
-        if logits.ndim != 2 or labels.shape != logits.shape[:1]:
-            raise ValueError(f"logits must be (P, C) and labels (P,), got {logits.shape} and {labels.shape}")
+        if logits.ndim != 2 or labels.shape != logits.shape[:1] or not labels.size:
+            raise ValueError(f"logits must be (P, C) and labels (P,), P >= 1, got {logits.shape} and {labels.shape}")
         if labels.dtype.kind not in "iu":
             raise TypeError(f"labels must be integers, got {labels.dtype}")
         classes = logits.shape[1]
-        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        if not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(f"labels must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
         self.check_classes(classes)
         return logits, labels, self.spread(self.class_weights(step, classes), labels)

@@ -32,13 +32,14 @@ class Measure:
 
     def check_callable(self) -> None:
         if self.function is None:
-            raise ValueError(
-                f"measure {self.name!r} is your own: give load_run measure={{{self.name!r}: f}} to resume"
-            )
+            raise ValueError(f"measure {self.name!r} is your own: give load_run measure={{{self.name!r}: f}} to resume")
 
     def __call__(self, settings: Settings, vector: NDArray, done: int, warm: dict[str, NDArray]) -> NDArray:
         self.check_callable()
-        return np.asarray(self.function(settings, vector, settings.start + done, warm))  # type: ignore[misc]
+        value = np.array(self.function(settings, vector, settings.start + done, warm))  # type: ignore[misc]
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"measure {self.name!r} must return real numbers, got {value!r:.80}")
+        return value
 
 
 def as_measures(measure: Mapping[str, Any] | None) -> tuple[Measure, ...]:
@@ -79,9 +80,7 @@ def _hessian_end(which: str) -> Function:
 
     def call(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> float:
         params = s.unflatten(vector)
-        found = curvature.hessian_eigenvalues(
-            s.net, params, s.task, s.loss, step, which=which, start=warm.get(name)
-        )
+        found = curvature.hessian_eigenvalues(s.net, params, s.task, s.loss, step, which=which, start=warm.get(name))
         warm[name] = found.vectors[:, 0]
         return found.values[0]
 

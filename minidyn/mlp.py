@@ -131,9 +131,7 @@ class MLP:
         """J = ∂logits/∂params, shape (P, C, p)."""
         inputs, on, _ = self._forward(params, x)
         backward = self._sensitivities(params, on, len(x))
-        pieces = [
-            _append_one(a)[:, None, :, None] * d[:, :, None, :] for a, d in zip(inputs, backward, strict=True)
-        ]
+        pieces = [_append_one(a)[:, None, :, None] * d[:, :, None, :] for a, d in zip(inputs, backward, strict=True)]
         return np.concatenate([piece.reshape(len(x), self.widths[-1], -1) for piece in pieces], axis=2)
 
     def ntk(self, params: Params, x: NDArray) -> NDArray:

@@ -16,6 +16,7 @@ from autograd.differential_operators import make_jvp_reversemode
 from autograd.misc import flatten as autograd_flatten
 from numpy.typing import NDArray
 
+from minidyn import _checks as check
 from minidyn.losses import Loss
 from minidyn.task import Task
 
@@ -76,24 +77,24 @@ def check_problem(
     if loss is not None:
         outputs = np.shape(net.logits(unflatten(vector), task.x[:1]))
         if outputs != (1, task.classes):
-            raise ValueError(f"net must have {task.classes} outputs, one a class, got {outputs[-1]} from {net!r}")
+            raise ValueError(f"net must give logits of shape (P, {task.classes}), got {outputs} for P=1 from {net!r}")
         loss.check_classes(task.classes)
     return vector, unflatten
 
 
 def flatten(net: Any, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], Any]]:
     """A flat copy of `params` and the function that takes a vector back to their structure."""
-    if not (hasattr(net, "init") and hasattr(net, "logits")):
+    if isinstance(net, type) or not (hasattr(net, "init") and hasattr(net, "logits")):
         raise TypeError(f"net must have init(seed) and logits(params, x), got {net!r:.80}")
     if hasattr(net, "check_params"):
         net.check_params(params)
         if x.shape[1] != net.widths[0]:
             raise ValueError(f"x has {x.shape[1]} dimensions, but net {net!r} has {net.widths[0]} inputs")
-    vector, unflatten = autograd_flatten(params)
-    vector = np.array(vector, dtype=np.float64)
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise ValueError("params must be finite, got infinite or undefined entries")
-    return vector, getattr(net, "unflatten", unflatten)
+    try:
+        vector, unflatten = autograd_flatten(params)
+    except TypeError:
+        raise TypeError(f"params must be nested lists, tuples and dicts of arrays, got {params!r:.80}") from None
+    return check.array("params", vector, (None,)).copy(), getattr(net, "unflatten", unflatten)
 
 
 def vjp(net: Any, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], NDArray]]:

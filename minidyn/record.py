@@ -41,10 +41,18 @@ class Settings:
     seed: int
     validation: Task | None
     measures: tuple[Measure, ...]
+    size: int = field(init=False)
     unflatten: Callable[[NDArray], Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "unflatten", model.flatten(self.net, self.net.init(0), self.task.x)[1])
+        vector, unflatten = model.flatten(self.net, self.net.init(0), self.task.x)
+        object.__setattr__(self, "size", len(vector))
+        object.__setattr__(self, "unflatten", unflatten)
+
+    def check_size(self, vector: NDArray) -> None:
+        """Raise a ValueError where a vector of parameters is not as long as what `net.init` returns."""
+        if len(vector) != self.size:
+            raise ValueError(f"params must have the {self.size} entries of net.init, got {len(vector)}")
 
     def batch(self, done: int) -> NDArray:
         """The samples of the update that follows `done` updates: each epoch has its own order, drawn afresh,
@@ -84,7 +92,10 @@ class Record:
             series[done - self.first] = values[name]
 
     def keep(self, name: str, done: int, value: NDArray) -> None:
-        self.kept[name].append((done, value))
+        kept = self.kept[name]
+        if kept and kept[0][1].shape != value.shape:
+            raise ValueError(f"measure {name!r} must keep its shape {kept[0][1].shape}, got {value.shape}")
+        kept.append((done, value))
 
     def dataset(self, done: int) -> xr.Dataset:
         """The entries up to `done` updates."""
@@ -117,7 +128,7 @@ def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
         pieces = [part[name] for part in (before, after) if name in part]
         along = str(pieces[0].dims[0])
         if len(pieces) == 2:
-            pieces[1] = pieces[1].where(pieces[1][along] > pieces[0][along][-1], drop=True)
+            pieces[1] = pieces[1][{along: pieces[1][along] > pieces[0][along][-1]}]
         found[name] = xr.concat(pieces, along)
     return found
 

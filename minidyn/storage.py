@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,18 +16,19 @@ import xarray as xr
 ENGINE: Literal["h5netcdf"] = "h5netcdf"
 
 
-def write(
-    path: str | os.PathLike[str], data: xr.Dataset, state: dict[str, np.ndarray], about: dict[str, Any]
-) -> None:
-    """A Dataset, and beside it, in the group "state", named arrays and a dictionary of settings."""
-    beside = xr.Dataset(
-        {name: (tuple(f"{name}_{axis}" for axis in range(a.ndim)), a) for name, a in state.items()}
-    )
+def write(path: str | os.PathLike[str], data: xr.Dataset, state: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    """A Dataset, and beside it, in the group "state", named arrays and a dictionary of settings.
+
+    The last 32 bytes are a checksum of what precedes them, so that damage is found before it is read.
+    """
+    beside = xr.Dataset({name: (tuple(f"{name}_{axis}" for axis in range(a.ndim)), a) for name, a in state.items()})
     beside.attrs["about"] = json.dumps(about)
 
     def write_both(temporary: Path) -> None:
         data.to_netcdf(temporary, engine=ENGINE)
         beside.to_netcdf(temporary, mode="a", group="state", engine=ENGINE)
+        with open(temporary, "r+b") as file:  # HDF5 ignores what follows its own end
+            file.write(sha256(file.read()).digest())
 
     atomically(path, write_both)
 
@@ -36,19 +38,21 @@ def read(path: str | os.PathLike[str]) -> tuple[xr.Dataset, dict[str, np.ndarray
 
     Raises FileNotFoundError, or a ValueError where the file is something else or damaged.
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"path {str(path)!r} does not exist")
-    try:
-        data = xr.load_dataset(path, engine=ENGINE)
-        beside = xr.load_dataset(path, group="state", engine=ENGINE)
-        return data, {str(name): beside[name].values for name in beside}, json.loads(beside.attrs["about"])
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"path {str(path)!r} is not a whole file written by minidyn: {error}") from error
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path {str(path)!r} does not exist or is not a file")
+    content = Path(path).read_bytes()
+    if sha256(content[:-32]).digest() != content[-32:]:
+        raise ValueError(f"path {str(path)!r} is not a whole file written by minidyn, or it is damaged")
+    data = xr.load_dataset(path, engine=ENGINE)
+    beside = xr.load_dataset(path, group="state", engine=ENGINE)
+    return data, {str(name): beside[name].values for name in beside}, json.loads(beside.attrs["about"])
 
 
 def atomically(path: str | os.PathLike[str], write_to: Callable[[Path], Any]) -> None:
     """Let `write_to` fill a temporary file beside `path`, then put it in place in one step."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path {str(path)!r} is in a folder that does not exist")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     try:
