@@ -1,0 +1,91 @@
+// Each loss is linear in Γ: F = Γ · parts, with one part a class. So one evaluation gives F for every Γ.
+//
+// Outputs f, their gradient g and the directions rf, rg are stored class after class: f[i * P + j] is output i
+// of point j. `measure` fills parts and g = ∂F/∂f; `curve` fills rg = (∂²F/∂f²) rf from what `measure` left.
+
+import { CLASSES } from "./task.js";
+
+class CrossEntropy {
+  constructor(labels) {
+    this.labels = labels;
+    this.probability = new Float64Array(CLASSES * labels.length);
+  }
+
+  measure(f, gamma, parts, g) {
+    const { labels, probability: q } = this;
+    const n = labels.length;
+    parts.fill(0);
+    for (let j = 0; j < n; j++) {
+      const f0 = f[j], f1 = f[n + j], f2 = f[2 * n + j];
+      const label = labels[j];
+      const top = Math.max(f0, f1, f2);
+      const e0 = Math.exp(f0 - top), e1 = Math.exp(f1 - top), e2 = Math.exp(f2 - top);
+      const sum = e0 + e1 + e2;
+      parts[label] += top + Math.log(sum) - f[label * n + j];
+      const weight = gamma[label] / n;
+      q[j] = e0 / sum;
+      q[n + j] = e1 / sum;
+      q[2 * n + j] = e2 / sum;
+      g[j] = weight * q[j];
+      g[n + j] = weight * q[n + j];
+      g[2 * n + j] = weight * q[2 * n + j];
+      g[label * n + j] -= weight;
+    }
+    for (let i = 0; i < CLASSES; i++) parts[i] /= n;
+  }
+
+  curve(rf, gamma, rg) {
+    const { labels, probability: q } = this;
+    const n = labels.length;
+    for (let j = 0; j < n; j++) {
+      const q0 = q[j], q1 = q[n + j], q2 = q[2 * n + j];
+      const r0 = rf[j], r1 = rf[n + j], r2 = rf[2 * n + j];
+      const weight = gamma[labels[j]] / n;
+      const mean = q0 * r0 + q1 * r1 + q2 * r2;
+      rg[j] = weight * q0 * (r0 - mean);
+      rg[n + j] = weight * q1 * (r1 - mean);
+      rg[2 * n + j] = weight * q2 * (r2 - mean);
+    }
+  }
+}
+
+// Weighted by the sample's class (DMSE1) or by the output unit (DMSE2).
+class SquaredError {
+  constructor(labels, weighting) {
+    this.labels = labels;
+    this.bySample = weighting === "sample";
+  }
+
+  measure(f, gamma, parts, g) {
+    const { labels, bySample } = this;
+    const n = labels.length;
+    const scale = 1 / (n * CLASSES);
+    parts.fill(0);
+    for (let i = 0; i < CLASSES; i++) {
+      for (let j = 0; j < n; j++) {
+        const part = bySample ? labels[j] : i;
+        const residual = f[i * n + j] - (labels[j] === i ? 1 : 0);
+        parts[part] += residual * residual;
+        g[i * n + j] = 2 * scale * gamma[part] * residual;
+      }
+    }
+    for (let i = 0; i < CLASSES; i++) parts[i] *= scale;
+  }
+
+  curve(rf, gamma, rg) {
+    const { labels, bySample } = this;
+    const n = labels.length;
+    for (let i = 0; i < CLASSES; i++) {
+      for (let j = 0; j < n; j++) {
+        const weight = gamma[bySample ? labels[j] : i];
+        rg[i * n + j] = (2 * weight * rf[i * n + j]) / (n * CLASSES);
+      }
+    }
+  }
+}
+
+export const LOSSES = {
+  cross_entropy: (labels) => new CrossEntropy(labels),
+  mse_sample: (labels) => new SquaredError(labels, "sample"),
+  mse_output: (labels) => new SquaredError(labels, "output"),
+};

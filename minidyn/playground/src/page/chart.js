@@ -1,0 +1,301 @@
+// One chart over the steps: points straight into pixels (tens of thousands a frame), axes under them.
+
+import { emphasised, weights } from "../engine/oscillation.js";
+import { CLASSES, POINTS } from "../engine/task.js";
+import { COLUMN } from "../rows.js";
+import { BY_NAME } from "../state.js";
+import { Choice } from "./controls.js";
+import { element, setAttribute, setText } from "./dom.js";
+import { fit } from "./map.js";
+import { number, percent, tickLabel, whole } from "./numbers.js";
+import * as scales from "./scales.js";
+import { pixel } from "./theme.js";
+
+const HEIGHT = 86;
+const AXIS_HEIGHT = 18;
+const GUTTER = 46; // room for the labels on the left, in CSS pixels
+const MARGIN = 5;
+const FONT = "11px system-ui, sans-serif";
+const TOO_DENSE = 3; // pixels a period, below which single periods cannot be drawn
+
+// Each kind of chart: its part's name, its title, the columns it shows, its scale and its readout.
+export const KINDS = [
+  {
+    part: "gamma",
+    title: "Class weights Γ",
+    scale: ({ settings: [{ amplitude }] }) => scales.linear(0, amplitude > 1 ? ceiling(CLASSES * amplitude / (amplitude + CLASSES - 1)) : 2),
+    columns: [],
+    read: (row, view) => Array.from(weights(view.settings[0], row.step), (v) => number(v, 2)).join(" · "),
+  },
+  {
+    part: "F",
+    title: "Loss F",
+    scale: (view, [least, most]) => scales.log(least, most),
+    columns: [{ column: COLUMN.F, ink: "ink" }],
+    read: (row) => number(row.F),
+  },
+  {
+    part: "dF",
+    title: "Change of F",
+    choice: BY_NAME.difference,
+    scale: (view, [least, most]) => scales.symlog(1e-3, Math.max(-least, most)),
+    columns: ({ difference }) => [{ column: difference === "frozen" ? COLUMN.frozenChange : COLUMN.change, ink: "ink" }],
+    read: (row, view) => number(view.difference === "frozen" ? row.frozenChange : row.change, 2),
+  },
+  {
+    part: "accuracy",
+    title: ({ settings }) => (settings.length > 1 ? "Validation accuracy" : "Accuracy"),
+    scale: () => scales.linear(0, 1),
+    columns: ({ settings }) => {
+      const validation = { column: COLUMN.validationCorrect, ink: settings.length > 1 ? "ink" : "second", per: POINTS };
+      return settings.length > 1 ? [validation] : [validation, { column: COLUMN.correct, ink: "ink", per: POINTS }];
+    },
+    legend: ({ settings }) => (settings.length > 1 ? [] : [["ink", "training"], ["second", "validation"]]),
+    read: (row, { settings }) =>
+      settings.length > 1 ? percent(row.validationCorrect / POINTS) : `${percent(row.correct / POINTS)} · ${percent(row.validationCorrect / POINTS)}`,
+  },
+  {
+    part: "sharpness",
+    title: "Sharpness λmax",
+    scale: ({ settings: [{ learning_rate }] }, [least, most]) => scales.log(Math.min(least, 1 / learning_rate), Math.max(most, 4 / learning_rate)),
+    columns: [{ column: COLUMN.sharpness, ink: "ink", large: true }],
+    threshold: ({ settings: [{ learning_rate }] }) => 2 / learning_rate,
+    read: (row) => number(row.sharpness),
+  },
+];
+
+export class Chart {
+  // inspect(step or null): the reader points at a step. set(patch): the reader chooses what is shown.
+  constructor(kind, inspect, set) {
+    this.kind = kind;
+    this.inspect = inspect;
+    this.title = element("span", { className: "chart-title" });
+    this.legend = element("span", { className: "chart-legend" });
+    this.value = element("span", { className: "chart-value" });
+    this.choice = kind.choice && new Choice(kind.choice, set);
+    this.canvas = element("canvas");
+    this.plot = element("div", { className: "chart-plot", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuenow": 0 }, [this.canvas]);
+    this.element = element("div", { className: "chart" }, [
+      element("div", { className: "chart-head" }, [this.title, this.choice?.element ?? this.legend, this.value]),
+      this.plot,
+    ]);
+    this.listen();
+  }
+
+  listen() {
+    this.plot.addEventListener("pointermove", (event) => this.inspect(this.stepAt(event.clientX)));
+    this.plot.addEventListener("pointerleave", () => this.inspect(null));
+    this.plot.addEventListener("blur", () => this.inspect(null));
+    this.plot.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  stepAt(x) {
+    if (!this.view) return null;
+    const box = this.plot.getBoundingClientRect();
+    const share = (x - box.left - GUTTER) / (box.width - GUTTER - MARGIN);
+    const step = Math.round(this.view.from + share * (this.view.to - this.view.from));
+    return Math.max(0, Math.min(step, this.view.step));
+  }
+
+  key(event) {
+    if (!this.view) return;
+    const { from, to, step, cursor } = this.view;
+    const stride = Math.max(1, Math.round((to - from) / 100));
+    const moves = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+    const ends = { Home: Math.max(0, from), End: step };
+    if (event.key === "Escape") return this.inspect(null);
+    if (!(event.key in moves) && !(event.key in ends)) return;
+    event.preventDefault();
+    const moved = event.shiftKey ? Math.sign(moves[event.key]) : stride * moves[event.key];
+    this.inspect(Math.round(Math.max(0, Math.min(ends[event.key] ?? (cursor ?? step) + moved, step))));
+  }
+
+  // view: records, settings, from, to, step, cursor, difference, theme, axis (whether it carries the steps' labels).
+  draw(view) {
+    this.view = view;
+    const width = this.canvas.parentElement.clientWidth;
+    if (!width) return;
+    const height = HEIGHT + (view.axis ? AXIS_HEIGHT : 0);
+    this.canvas.style.height = `${height}px`;
+    const ratio = fit(this.canvas, width, height);
+    const context = this.canvas.getContext("2d");
+    const area = { left: Math.round(GUTTER * ratio), width: Math.round((width - GUTTER - MARGIN) * ratio), height: Math.round(HEIGHT * ratio), ratio };
+    const columns = typeof this.kind.columns === "function" ? this.kind.columns(view) : this.kind.columns;
+    const scale = this.kind.scale(view, this.range(view, columns));
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    if (columns.length) this.points(context, area, view, columns, scale);
+    context.globalCompositeOperation = "destination-over";
+    if (this.kind.part === "gamma") this.curves(context, area, view, scale);
+    this.axes(context, area, view, scale, columns);
+    context.globalCompositeOperation = "source-over";
+    this.cursor(context, area, view);
+  }
+
+  range(view, columns) {
+    let least = Infinity, most = -Infinity;
+    for (const record of view.records) {
+      record.each(view.from, (values, at) => {
+        for (const { column } of columns) {
+          const value = values[at + column];
+          if (value < least && value !== 0) least = value;
+          if (value > most && value < Infinity) most = value;
+        }
+      });
+    }
+    return least <= most ? [least, most] : [0.1, 1];
+  }
+
+  points(context, { left, width, height, ratio }, view, columns, scale) {
+    if (this.pixels?.length !== width * height) {
+      this.pixels = new Uint32Array(width * height);
+      this.image = new ImageData(new Uint8ClampedArray(this.pixels.buffer), width, height);
+    }
+    const { pixels } = this;
+    const perStep = width / (view.to - view.from);
+    const accent = pixel(view.theme.unstable);
+    pixels.fill(0);
+    for (let i = view.records.length - 1; i >= 0; i--) {
+      for (const { column, ink, per = 1, large } of columns) {
+        const calm = pixel(i ? view.theme.muted : view.theme[ink]);
+        const marksUnstable = i === 0 && ink === "ink";
+        const side = Math.round((large ? 2 : 1) * ratio) + 1;
+        view.records[i].each(view.from, (values, at) => {
+          const value = values[at + column];
+          const y = Math.round((1 - scale.unit(value / per)) * (height - side));
+          if (!(y >= 0 && y <= height - side)) return;
+          const x = Math.min(Math.round((values[at] - view.from) * perStep), width - side);
+          const colour = marksUnstable && values[at + COLUMN.unstable] ? accent : calm;
+          for (let k = 0, row = y * width + x; k < side; k++, row += width) pixels.fill(colour, row, row + side);
+        });
+      }
+    }
+    context.putImageData(this.image, left, 0);
+  }
+
+  // Γ is known ahead: what is to come is drawn faintly.
+  curves(context, { left, width, height, ratio }, view, scale) {
+    const settings = view.settings[0];
+    const perStep = width / (view.to - view.from);
+    const now = left + (view.step - view.from) * perStep;
+    const gamma = new Float64Array(CLASSES);
+    const paths = Array.from({ length: CLASSES }, () => new Path2D());
+    const dense = settings.period * perStep < TOO_DENSE * ratio;
+    for (let x = 0; x <= width; x += dense ? width : 1) {
+      weights(settings, Math.max(0, view.from + x / perStep), gamma);
+      paths.forEach((path, i) => path.lineTo(left + x, (1 - scale.unit(gamma[i])) * (height - 2) + 1));
+    }
+    context.lineWidth = 1.6 * ratio;
+    context.lineJoin = "round";
+    for (const [start, end, alpha] of [[left, now, 1], [now, left + width, 0.35]]) {
+      context.save();
+      context.globalAlpha = alpha;
+      context.beginPath();
+      context.rect(start, 0, end - start, height);
+      context.clip();
+      paths.forEach((path, i) => {
+        context.strokeStyle = view.theme.classes[i];
+        if (!dense) context.stroke(path);
+      });
+      if (dense) this.band(context, view, scale, { left, width, height });
+      context.restore();
+    }
+  }
+
+  // Where single periods cannot be told apart: the range that every weight sweeps.
+  band(context, view, scale, { left, width, height }) {
+    const { amplitude } = view.settings[0];
+    const bounds = [CLASSES / (amplitude + CLASSES - 1), (CLASSES * amplitude) / (amplitude + CLASSES - 1)];
+    const [low, high] = bounds.map((v) => (1 - scale.unit(v)) * height);
+    context.fillStyle = view.theme.muted;
+    context.fillRect(left, high, width, low - high);
+  }
+
+  axes(context, area, view, scale, columns) {
+    const { left, width, height, ratio } = area;
+    const { theme } = view;
+    const side = columns.length ? ratio + 1 : 2;
+    const y = (value) => (1 - scale.unit(value)) * (height - side) + side / 2;
+    context.font = FONT.replace("11", String(Math.round(11 * ratio)));
+    context.lineWidth = ratio;
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    const limit = this.kind.threshold?.(view);
+    if (limit) this.threshold(context, area, y(limit), view);
+    for (const tick of scale.ticks) {
+      context.fillStyle = theme.muted;
+      context.fillText(tickLabel(tick), left - 6 * ratio, Math.max(6 * ratio, Math.min(y(tick), height - 5 * ratio)));
+      line(context, theme.grid, left, y(tick), left + width, y(tick));
+    }
+    context.textBaseline = "top";
+    for (const tick of view.ticks) {
+      const x = left + ((tick - view.from) / (view.to - view.from)) * width;
+      context.textAlign = x > left + width - 20 * ratio ? "right" : "center";
+      context.fillStyle = theme.muted;
+      if (view.axis) context.fillText(whole(tick), x, height + 5 * ratio);
+      line(context, theme.grid, x, 0, x, height);
+    }
+  }
+
+  threshold(context, { left, width, ratio }, y, { theme }) {
+    context.fillStyle = theme.unstable;
+    context.textAlign = "right";
+    context.fillText("2/η", left + width - 2 * ratio, y - 7 * ratio);
+    context.setLineDash([5 * ratio, 4 * ratio]);
+    line(context, theme.unstable, left, y, left + width, y);
+    context.setLineDash([]);
+  }
+
+  cursor(context, { left, width, height, ratio }, view) {
+    const step = view.cursor ?? view.step;
+    const x = left + ((step - view.from) / (view.to - view.from)) * width;
+    context.globalAlpha = view.cursor === null ? 0.45 : 1;
+    context.lineWidth = ratio;
+    line(context, view.theme.ink, x, 0, x, height);
+    context.globalAlpha = 1;
+  }
+
+  // The text around the picture; called less often than draw.
+  label(view) {
+    const { kind } = this;
+    const title = typeof kind.title === "function" ? kind.title(view) : kind.title;
+    const row = view.records[0].row(view.cursor ?? view.step);
+    const readings = view.records.map((record) => kind.read(record.row(view.cursor ?? view.step), view));
+    const value = kind.part === "gamma" ? readings[0] : readings.join(" | ");
+    setText(this.title, title);
+    setText(this.value, value);
+    this.choice?.update(view);
+    this.legend.hidden = !kind.legend?.(view).length;
+    if (!this.legend.hidden && !this.legend.childElementCount) {
+      this.legend.append(...kind.legend(view).map(([ink, text]) => element("span", { className: `key ${ink}`, text })));
+    }
+    setAttribute(this.plot, "aria-label", `${title}: inspect a step`);
+    setAttribute(this.plot, "aria-valuemax", view.step);
+    setAttribute(this.plot, "aria-valuenow", row.step);
+    setAttribute(this.plot, "aria-valuetext", `step ${whole(row.step)}: ${value}`);
+  }
+}
+
+function line(context, colour, x0, y0, x1, y1) {
+  context.strokeStyle = colour;
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  context.stroke();
+}
+
+const ceiling = (value) => Math.ceil(value * 1.02 * 2) / 2;
+
+// The steps that the charts show: {from, to, ticks}.
+export function span(window, step, period) {
+  if (window !== "run") {
+    const wide = Number(window);
+    const to = Math.max(step + 0.03 * wide, wide);
+    return { from: to - wide, to, ticks: scales.round(to - wide, to, 5) };
+  }
+  let to = Math.max(2 * period, 200);
+  while (to < step) to *= 2;
+  return { from: 0, to, ticks: scales.round(0, to, 5) };
+}
+
+export const turn = emphasised;

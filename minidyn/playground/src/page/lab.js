@@ -1,0 +1,295 @@
+// The lab on a page: state, session and view tied together. Everything lives in one shadow root.
+
+import { BY_NAME, PRESETS, SETTINGS, caption, defaults, shows } from "../state.js";
+import { Chart, KINDS, span } from "./chart.js";
+import { Settings, Toolbar } from "./controls.js";
+import { element, setText } from "./dom.js";
+import { number, percent, whole } from "./numbers.js";
+import { Panel } from "./panel.js";
+import { POINTS } from "../engine/task.js";
+import { Session } from "./session.js";
+import { currentTheme, watchTheme } from "./theme.js";
+import style from "./style.css";
+
+const FRAME = 30; // milliseconds, at least, between two frames
+const LABEL_EVERY = 120; // milliseconds between two updates of the numbers
+const ANNOUNCE_EVERY = 5000; // ... of what screen readers are told while a run goes on
+const REPORT_EVERY = 500; // ... of the state told to listeners while a run goes on
+const MEASURED = ["gamma", "F", "dF", "accuracy", "sharpness"];
+
+export class Lab {
+  // state: what differs from the defaults. link(state): the address that restores it.
+  constructor(host, state = {}, link = () => "#") {
+    this.host = host;
+    this.state = { ...defaults(), ...state };
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.state.playing = false;
+    this.link = link;
+    this.listeners = { state: [], rows: [] };
+    this.cursor = null;
+    this.drawn = 0;
+    this.session = new Session({
+      advanced: (answer) => this.advanced(answer),
+      stopped: (reason) => this.stopped(reason),
+    });
+    this.build();
+    this.watch();
+    this.refresh();
+  }
+
+  build() {
+    const root = this.host.shadowRoot ?? this.host.attachShadow({ mode: "open" });
+    this.toolbar = new Toolbar({
+      play: () => (this.session.mode === "paused" ? this.play() : this.pause()),
+      single: () => this.single(),
+      reset: () => this.reset(),
+      burst: () => this.toBurst(),
+      preset: (name) => name && this.set(presetState(this.state, name)),
+      set: (patch) => this.set(patch),
+      link: () => this.touch(),
+    });
+    this.settings = new Settings((patch) => this.set(patch));
+    this.charts = KINDS.map((kind) => new Chart(kind, (step) => this.inspect(step), (patch) => this.set(patch)));
+    this.panels = [];
+    this.pictures = element("div", { className: "pictures" });
+    this.plots = element("div", { className: "plots" }, this.charts.map((chart) => chart.element));
+    this.stage = element("div", { className: "stage" }, [this.pictures, this.plots]);
+    this.live = element("div", { className: "unseen", role: "status", "aria-live": "polite" });
+    this.root = element("section", { className: "lab", ariaLabel: "Training lab" }, [
+      this.toolbar.element, this.stage, this.settings.element, this.toolbar.foot, this.live,
+    ]);
+    root.replaceChildren(element("style", { text: style }), this.root);
+    this.recolour();
+  }
+
+  // Only a lab that can be seen runs; the engine starts when it is first seen.
+  watch() {
+    this.visible = false;
+    this.observer = new IntersectionObserver((entries) => {
+      this.visible = entries.at(-1).isIntersecting;
+      this.wake();
+    });
+    this.observer.observe(this.host);
+    this.sizes = new ResizeObserver(() => this.redraw());
+    this.sizes.observe(this.root);
+    this.onVisibility = () => this.wake();
+    document.addEventListener("visibilitychange", this.onVisibility);
+    this.unwatchTheme = watchTheme(() => {
+      this.recolour();
+      this.redraw();
+    });
+  }
+
+  wake() {
+    this.session.active = this.visible && !document.hidden;
+    if (this.session.active && !this.opened) this.open();
+    if (this.session.active) this.redraw();
+  }
+
+  destroy() {
+    this.session.close();
+    this.observer.disconnect();
+    this.sizes.disconnect();
+    this.unwatchTheme();
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    cancelAnimationFrame(this.frame);
+  }
+
+  // Change settings by name. Those that define a run start it over; `step` runs to that step.
+  set(patch) {
+    const changed = Object.keys(patch).filter((name) => BY_NAME[name] && patch[name] !== this.state[name]);
+    if (!changed.length) return;
+    const restarts = changed.some((name) => BY_NAME[name].restarts);
+    const seeks = changed.includes("step");
+    const playing = "playing" in patch ? patch.playing : this.opened ? this.session.playing : this.state.playing;
+    this.state = { ...this.state, ...patch, playing };
+    if (restarts && !seeks) this.state.step = 0;
+    if (restarts || seeks) this.open();
+    else this.session.update(this.state);
+    this.refresh();
+    this.touch();
+  }
+
+  open() {
+    this.opened = this.session.active;
+    if (!this.opened) return; // it is opened when it is seen
+    this.announced = this.labelled = 0;
+    this.maps = [];
+    this.cursor = null;
+    this.session.open(this.state);
+    this.emit("rows", { opened: this.session.settings });
+    while (this.panels.length < this.session.settings.length) this.panels.push(new Panel());
+    this.panels.length = this.session.settings.length;
+    this.panels.forEach((panel, i) => panel.open(this.session.settings[i], caption(this.state, i)));
+    this.pictures.replaceChildren(...this.panels.map((panel) => panel.element));
+    this.stage.classList.toggle("pair", this.panels.length > 1);
+    this.requestFrame();
+  }
+
+  play() {
+    if (this.state.until && this.session.step >= this.state.until) this.state.until = 0;
+    this.session.mode = "playing";
+    this.changeMode();
+  }
+
+  pause() {
+    this.session.mode = "paused";
+    this.changeMode();
+  }
+
+  single() {
+    this.session.single();
+    this.changeMode();
+    this.announced = 0;
+  }
+
+  toBurst() {
+    this.session.mode = "to burst";
+    this.changeMode();
+  }
+
+  reset() {
+    this.state = { ...this.state, step: 0, playing: this.session.playing };
+    this.open();
+    this.refresh();
+    this.touch();
+  }
+
+  changeMode() {
+    this.state = { ...this.state, playing: this.session.playing };
+    this.refresh();
+    this.requestFrame();
+    this.touch();
+  }
+
+  stopped(reason) {
+    this.state.playing = false;
+    this.refresh();
+    this.tell();
+    this.announce(reason === "burst" ? "A burst begins. " : "The run is over. ");
+  }
+
+  advanced({ runs, step }) {
+    this.state.step = step;
+    runs.forEach(({ map }, i) => (this.maps[i] = map ?? this.maps[i]));
+    this.emit("rows", { rows: runs.map(({ rows }) => rows) });
+    this.dirty = true;
+    this.requestFrame();
+    if (performance.now() - (this.told ?? 0) > REPORT_EVERY) this.tell();
+  }
+
+  requestFrame() {
+    this.frame ??= requestAnimationFrame((now) => this.tick(now));
+  }
+
+  tick(now) {
+    this.frame = undefined;
+    if (!this.session.active) return;
+    if (now - this.drawn < FRAME) return this.requestFrame();
+    this.drawn = now;
+    this.session.tick(now);
+    if (this.dirty) this.draw(now);
+    if (this.session.mode !== "paused" || this.dirty) this.requestFrame();
+  }
+
+  redraw() {
+    this.dirty = true;
+    this.requestFrame();
+  }
+
+  draw(now) {
+    const { session } = this;
+    if (!session.records[0]?.seen) return;
+    this.dirty = false;
+    const view = this.view();
+    const late = now - (this.labelled ?? 0) >= LABEL_EVERY || session.mode === "paused" || this.cursor !== null;
+    if (late) this.labelled = now;
+    const shown = this.charts.filter(({ kind }) => shows(this.state, kind.part));
+    for (const chart of shown) {
+      chart.draw({ ...view, axis: chart === shown.at(-1) });
+      if (late) chart.label(view);
+    }
+    this.panels.forEach((panel, i) => {
+      if (late) panel.update(session.records[i].row(this.cursor ?? session.step), this.state);
+      if (shows(this.state, "map")) panel.map.draw(this.maps[i], this.theme);
+    });
+    if (late) this.refreshStatus();
+    if (now - (this.announced ?? 0) > ANNOUNCE_EVERY || !this.announced) {
+      this.announced = now;
+      this.announce();
+    }
+  }
+
+  view() {
+    const { session, state, theme, cursor } = this;
+    const longest = Math.max(...session.settings.map(({ period }) => period));
+    const { from, to, ticks } = span(state.window, session.step, longest);
+    return { records: session.records, settings: session.settings, step: session.step, from, to, ticks, cursor, theme, difference: state.difference };
+  }
+
+  inspect(step) {
+    if (step === this.cursor) return;
+    this.cursor = step;
+    this.redraw();
+  }
+
+  refresh() {
+    this.settings.update(this.state);
+    this.refreshStatus();
+    const hidden = new Set(MEASURED.filter((part) => !shows(this.state, part)));
+    for (const chart of this.charts) chart.element.hidden = hidden.has(chart.kind.part);
+    this.plots.hidden = hidden.size === this.charts.length;
+    this.redraw();
+  }
+
+  refreshStatus() {
+    const { mode, step } = this.session;
+    const status = mode === "seeking" ? `running to step ${whole(this.session.target)} …` : mode === "to burst" ? "running to the next burst …" : "";
+    this.toolbar.update(this.state, mode, status || `step ${whole(step)}`);
+  }
+
+  announce(prefix = "") {
+    const { step, records } = this.session;
+    const said = records.map((record) => {
+      const row = record.row(step);
+      return `Loss ${number(row.F)}, training accuracy ${percent(row.correct / POINTS)}, ${row.unstable ? "unstable" : "stable"}.`;
+    });
+    setText(this.live, `${prefix}Step ${whole(step)}. ${said.join(" ")}`);
+  }
+
+  recolour() {
+    this.theme = { ...currentTheme() };
+    const { theme } = this;
+    theme.second = theme.classes[3];
+    const colours = { ink: theme.ink, muted: theme.muted, grid: theme.grid, paper: theme.paper, unstable: theme.unstable, second: theme.second };
+    theme.classes.slice(0, 3).forEach((colour, i) => (colours[`class-${i}`] = colour));
+    for (const [name, colour] of Object.entries(colours)) this.root.style.setProperty(`--${name}`, colour);
+    this.root.classList.toggle("dark", theme.dark);
+  }
+
+  // on("state", f): f(state) after a change, and now and then while it runs.
+  // on("rows", f): f({opened: settings}) when a run starts over, f({rows}) for what was measured since.
+  on(event, listener) {
+    this.listeners[event].push(listener);
+  }
+
+  emit(event, value) {
+    for (const listener of this.listeners[event]) listener(value);
+  }
+
+  // From the first time that somebody changes something, the address bar follows (see mount.js).
+  touch() {
+    this.touched = true;
+    this.tell();
+  }
+
+  tell() {
+    this.told = performance.now();
+    this.toolbar.exact.href = this.link(this.state);
+    this.emit("state", this.state);
+  }
+}
+
+function presetState(state, name) {
+  const kept = Object.fromEntries(SETTINGS.filter(({ restarts }) => !restarts).map(({ name: key }) => [key, state[key]]));
+  return { ...defaults(), ...kept, ...PRESETS[name].values, until: PRESETS[name].values.until ?? BY_NAME.until.default, step: 0 };
+}

@@ -1,0 +1,65 @@
+// One run's picture and numbers: the decision regions, who is being listened to, and where the run stands.
+
+import { emphasised, weights } from "../engine/oscillation.js";
+import { CLASSES, POINTS } from "../engine/task.js";
+import { shows } from "../state.js";
+import { element, setAttribute, setText } from "./dom.js";
+import { DecisionMap } from "./map.js";
+import { number, percent, whole } from "./numbers.js";
+
+const ROWS = ["step", "turn", "loss F", "training accuracy", "validation accuracy", "sharpness λmax", "threshold 2/η"];
+
+export class Panel {
+  constructor() {
+    this.map = new DecisionMap((found) => this.probe(found));
+    this.caption = element("figcaption");
+    this.marker = element("span", { className: "marker" });
+    this.found = element("span", { className: "found", hidden: true });
+    this.bars = Array.from({ length: CLASSES }, (_, i) => element("span", { className: `gamma class-${i}` }));
+    this.gamma = element("div", { className: "gammas", role: "img" }, this.bars);
+    this.values = ROWS.map(() => element("dd"));
+    this.readouts = element("dl", {}, ROWS.flatMap((name, i) => [element("dt", { text: name }), this.values[i]]));
+    this.picture = element("div", { className: "picture" }, [this.map.canvas, this.marker, this.found]);
+    this.element = element("figure", { className: "panel" }, [this.caption, this.picture, this.gamma, this.readouts]);
+  }
+
+  open(settings, caption) {
+    this.settings = settings;
+    this.map.open(settings);
+    setText(this.caption, caption);
+    this.caption.hidden = !caption;
+  }
+
+  probe(found) {
+    this.found.hidden = !found;
+    if (!found) return;
+    const best = found.probabilities.indexOf(Math.max(...found.probabilities));
+    setText(this.found, `(${number(found.x, 2)}, ${number(found.y, 2)}): class ${best}, ${percent(found.probabilities[best])}`);
+  }
+
+  // row: what was measured at the step that the reader looks at.
+  update(row, state) {
+    this.picture.hidden = !shows(state, "map");
+    this.gamma.hidden = !shows(state, "bar");
+    this.readouts.hidden = !shows(state, "readouts");
+    this.element.hidden = this.picture.hidden && this.gamma.hidden && this.readouts.hidden;
+    const gamma = weights(this.settings, row.step);
+    const resting = this.settings.amplitude === 1 || (this.settings.rest_from && row.step >= this.settings.rest_from);
+    const turn = emphasised(this.settings.period, row.step);
+    const limit = 2 / this.settings.learning_rate;
+    const texts = [
+      whole(row.step), resting ? "all alike" : `class ${turn}`, number(row.F, 4), percent(row.correct / POINTS),
+      percent(row.validationCorrect / POINTS), number(row.sharpness), number(limit),
+    ];
+    texts.forEach((text, i) => setText(this.values[i], text));
+    gamma.forEach((value, i) => {
+      this.bars[i].style.flexGrow = value;
+      setText(this.bars[i], value > 0.35 ? `Γ${"₀₁₂"[i]} ${value.toFixed(2)}` : "");
+    });
+    setAttribute(this.gamma, "aria-label", `Class weights ${Array.from(gamma, (v) => v.toFixed(2)).join(", ")}`);
+    this.marker.classList.toggle("unstable", Boolean(row.unstable));
+    setText(this.marker, row.unstable ? "▲ unstable: λmax > 2/η" : "● stable");
+    setAttribute(this.map.canvas, "aria-label",
+      `Decision regions of the three classes at step ${whole(row.step)}; ${row.correct} of ${POINTS} samples correct`);
+  }
+}

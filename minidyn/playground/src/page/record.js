@@ -1,0 +1,81 @@
+// What a run has shown so far, in bounded memory: the last steps one by one, and the whole run thinned.
+
+import { COLUMN, WIDTH } from "../rows.js";
+
+const KEPT = 12000; // the last steps
+const MOST = 24000; // rows of the whole run
+const THIN = 3; // odd, so that thinned rows still see both branches of a period-2 orbit
+
+export class Record {
+  constructor() {
+    this.recent = new Float64Array(KEPT * WIDTH);
+    this.whole = new Float64Array(MOST * WIDTH);
+    this.clear();
+  }
+
+  clear() {
+    this.stride = 1;
+    this.count = 0; // rows in `whole`
+    this.seen = 0; // rows ever; `recent` holds the last of them, cyclically
+    this.sharpness = NaN;
+  }
+
+  get last() {
+    return this.seen - 1;
+  }
+
+  add(rows) {
+    for (let at = 0; at < rows.length; at += WIDTH) {
+      const row = rows.subarray(at, at + WIDTH);
+      this.recent.set(row, (this.seen % KEPT) * WIDTH);
+      if (row[COLUMN.step] % this.stride === 0) this.append(row);
+      if (!Number.isNaN(row[COLUMN.sharpness])) this.sharpness = row[COLUMN.sharpness];
+      this.seen++;
+    }
+  }
+
+  append(row) {
+    if (this.count === MOST) this.thin();
+    if (row[COLUMN.step] % this.stride) return;
+    this.whole.set(row, this.count++ * WIDTH);
+  }
+
+  thin() {
+    this.stride *= THIN;
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (this.whole[i * WIDTH] % this.stride === 0) this.whole.copyWithin(kept++ * WIDTH, i * WIDTH, (i + 1) * WIDTH);
+    }
+    this.count = kept;
+  }
+
+  // Calls visit(values, at) for each row whose step is `from` or later; its columns are values[at + COLUMN.name].
+  each(from, visit) {
+    if (from > this.seen - KEPT) {
+      for (let step = Math.max(0, Math.ceil(from)); step < this.seen; step++) visit(this.recent, (step % KEPT) * WIDTH);
+    } else {
+      for (let i = Math.max(0, Math.ceil(from / this.stride)); i < this.count; i++) visit(this.whole, i * WIDTH);
+    }
+  }
+
+  // The row of `step`, or the nearest kept one; its sharpness is the last measured before it.
+  row(step) {
+    const row = this.at(Math.max(0, Math.min(Math.round(step), this.last)));
+    const names = Object.entries(COLUMN).map(([name, i]) => [name, row[i]]);
+    return { ...Object.fromEntries(names), sharpness: this.sharpnessAt(row[0]) };
+  }
+
+  at(step) {
+    if (step > this.last - KEPT) return this.recent.subarray((step % KEPT) * WIDTH, (step % KEPT) * WIDTH + WIDTH);
+    const i = Math.min(Math.floor(step / this.stride), this.count - 1);
+    return this.whole.subarray(i * WIDTH, (i + 1) * WIDTH);
+  }
+
+  sharpnessAt(step) {
+    for (let i = Math.min(Math.floor(step / this.stride), this.count - 1); i >= 0; i--) {
+      const value = this.whole[i * WIDTH + COLUMN.sharpness];
+      if (!Number.isNaN(value)) return value;
+    }
+    return this.sharpness;
+  }
+}

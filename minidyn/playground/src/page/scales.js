@@ -1,0 +1,45 @@
+// Maps from values to [0, 1] up the axis, with their ticks.
+
+export function linear(least, most) {
+  return { unit: (v) => (v - least) / (most - least), ticks: round(least, most, 3) };
+}
+
+// From the round number below `least` to the one above `most`.
+export function log(least, most) {
+  const low = Math.log10(roundDown(least)), high = Math.max(Math.log10(roundUp(most)), low + 0.3);
+  const decades = [];
+  for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k++) decades.push(10 ** k);
+  const fine = decades.flatMap((d) => [d / 5, d / 2, d]).concat([2, 5].map((m) => m * (decades.at(-1) ?? 10 ** Math.floor(low))));
+  const shown = decades.length > 2 ? thin(decades, 4) : fine;
+  const unit = (v) => (Math.log10(v) - low) / (high - low);
+  return { unit, ticks: shown.filter((v) => unit(v) > -1e-6 && unit(v) < 1 + 1e-6) };
+}
+
+// Linear within ±threshold, logarithmic beyond, symmetric.
+export function symlog(threshold, most) {
+  const top = 10 ** Math.ceil(Math.log10(Math.max(most, threshold * 10)) - 1e-9);
+  const squeeze = (v) => Math.sign(v) * Math.log10(1 + Math.abs(v) / threshold);
+  const reach = 2 * squeeze(top);
+  const inner = top > 100 * threshold ? [-top / 100, top / 100] : [];
+  return { unit: (v) => 0.5 + squeeze(v) / reach, ticks: [-top, ...inner, 0, top] };
+}
+
+// About `count` round numbers between `least` and `most`.
+export function round(least, most, count) {
+  const stride = roundUp((most - least) / count);
+  const values = [];
+  for (let v = Math.ceil(least / stride - 1e-9) * stride; v <= most + stride * 1e-9; v += stride) values.push(v || 0);
+  return values;
+}
+
+function roundUp(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 5].find((m) => m * power >= value * (1 - 1e-9)) ?? 10);
+}
+
+function roundDown(value) {
+  const power = 10 ** Math.floor(Math.log10(value) + 1e-9);
+  return power * [5, 2, 1].find((m) => m * power <= value * (1 + 1e-9));
+}
+
+const thin = (values, most) => values.filter((_, i) => i % Math.ceil(values.length / most) === 0);

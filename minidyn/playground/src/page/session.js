@@ -1,0 +1,111 @@
+// Drives the engine's thread: how many steps to ask for, and when. Knows nothing of what is drawn.
+
+import workerSource from "worker-source";
+import { runs } from "../state.js";
+import { Record } from "./record.js";
+
+const BUDGET = 24; // milliseconds of work between two answers
+const LONGEST_GAP = 100; // a slow frame must not be followed by a leap
+
+export class Session {
+  // handlers: opened(), advanced(answer), stopped(reason: "until" | "burst" | "step").
+  constructor(handlers) {
+    this.handlers = handlers;
+    this.opening = 0;
+    this.records = [];
+    this.mode = "paused"; // or "playing", "seeking", "to burst"
+    this.active = false;
+    this.waiting = false;
+    this.step = 0;
+  }
+
+  // Start over with `state`, and run to its step at full speed.
+  open(state) {
+    this.worker ??= this.start();
+    this.state = state;
+    this.settings = runs(state);
+    this.opening++;
+    this.step = 0;
+    this.resumed = state.playing ? "playing" : "paused";
+    this.mode = state.step > 0 ? "seeking" : this.resumed;
+    this.target = state.step;
+    while (this.records.length < this.settings.length) this.records.push(new Record());
+    this.records.length = this.settings.length;
+    for (const record of this.records) record.clear();
+    this.waiting = true;
+    this.worker.postMessage({ opening: this.opening, open: this.settings });
+  }
+
+  // Settings that do not define the run.
+  update(state) {
+    this.state = state;
+    const wanted = state.playing ? "playing" : "paused";
+    if (this.mode === "seeking") this.resumed = wanted;
+    else if (!(this.mode === "to burst" && state.playing)) this.mode = wanted;
+  }
+
+  get playing() {
+    return this.mode === "seeking" ? this.resumed === "playing" : this.mode !== "paused";
+  }
+
+  start() {
+    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+    const worker = new Worker(url);
+    URL.revokeObjectURL(url);
+    worker.onmessage = ({ data }) => this.receive(data);
+    return worker;
+  }
+
+  close() {
+    this.worker?.terminate();
+    this.active = false;
+  }
+
+  receive(answer) {
+    if (answer.opening !== this.opening) return;
+    this.waiting = false;
+    this.step = answer.step;
+    answer.runs.forEach(({ rows }, i) => this.records[i].add(rows));
+    this.handlers.advanced(answer);
+    if (answer.burst) this.stop("burst");
+    else if (this.mode === "seeking" && this.step >= this.target) this.mode = this.resumed;
+    else if (this.state.until && this.step >= this.state.until && this.mode !== "seeking") this.stop("until");
+    if (this.hurried) this.ask(Infinity);
+  }
+
+  stop(reason) {
+    if (this.mode === "paused") return;
+    this.mode = "paused";
+    this.handlers.stopped(reason);
+  }
+
+  // At full speed the next request goes out with the last answer; otherwise frames pace it.
+  get hurried() {
+    return this.mode === "seeking" || this.mode === "to burst" || (this.mode === "playing" && this.state.speed === "max");
+  }
+
+  // A frame of the page, at `now` milliseconds.
+  tick(now) {
+    const gap = Math.min(now - (this.lastTick ?? now), LONGEST_GAP);
+    this.lastTick = now;
+    if (this.hurried) this.ask(Infinity);
+    else if (this.mode === "playing") {
+      this.due = Math.min((this.due ?? 0) + (gap * Number(this.state.speed)) / 1000, Number(this.state.speed));
+      if (this.due >= 1 && this.ask(Math.floor(this.due))) this.due -= Math.floor(this.due);
+    }
+  }
+
+  single() {
+    this.mode = "paused";
+    this.ask(1);
+  }
+
+  ask(steps) {
+    if (this.waiting || !this.active || !this.worker) return false;
+    const last = this.mode === "seeking" ? this.target : this.state.until && this.mode !== "paused" ? this.state.until : Infinity;
+    this.waiting = true;
+    const wanted = Math.max(0, Math.min(steps, last - this.step));
+    this.worker.postMessage({ steps: wanted, budget: BUDGET, map: true, toBurst: this.mode === "to burst" });
+    return true;
+  }
+}

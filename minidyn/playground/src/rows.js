@@ -1,0 +1,12 @@
+// What crosses between the engine's thread and the page.
+
+// One row a step. change: F(t) - F(t-1); frozenChange: F(t-1, w_t) - F(t-1, w_{t-1}), both undefined at step 0.
+export const COLUMNS = [
+  "step", "F", "staticLoss", "change", "frozenChange", "correct", "validationCorrect", "sharpness", "unstable",
+];
+export const WIDTH = COLUMNS.length;
+export const COLUMN = Object.fromEntries(COLUMNS.map((name, i) => [name, i]));
+
+// The outputs on a GRID x GRID square of half-width HALF_WIDTH, for the picture of the decision regions.
+export const GRID = 73;
+export const HALF_WIDTH = 1.15;
