@@ -20,7 +20,7 @@ def fingerprint(root: Path) -> str:
     found = hashlib.sha256()
     for top in map(root.joinpath, BEHIND):
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and not {"__pycache__", "node_modules"} & set(path.parts):
                 found.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode() + path.read_bytes())
     return found.hexdigest()
 

@@ -1,0 +1,116 @@
+"""A real JupyterLab, driven through its page as a reader drives it.
+
+with serve(folder, tmp_path) as lab:
+    open_notebook(page, lab, "chapter.md")
+    assert run_all(page) == []
+    before = picture(page)
+    move_slider(page, "amplitude", steps=3)
+    wait_for_other_picture(page, before)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+SETTINGS = Path(__file__).parents[1] / "book" / "_jupyter"  # as `make lab` has them
+PATIENCE = 60_000  # milliseconds that a kernel may take
+
+
+@contextlib.contextmanager
+def serve(folder, home):
+    """Run JupyterLab in `folder`, untouched by the user's settings; yield the function from a path to its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    own = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "w"), "JUPYTERLAB_SETTINGS_DIR": str(home / "s")}
+    log = home / "jupyterlab.log"
+    with log.open("w") as out:
+        lab = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+            + [
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={token}",
+                "--LabApp.expose_app_in_browser=True",
+            ],
+            cwd=folder,
+            env=os.environ | own | {"JUPYTER_CONFIG_PATH": str(SETTINGS)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _await_answer(lab, f"http://127.0.0.1:{port}/api?token={token}", log)
+        yield lambda at: f"http://127.0.0.1:{port}/lab{'/tree/' if at else ''}{at}?token={token}"
+    finally:
+        lab.terminate()
+        lab.wait(30)
+
+
+def _await_answer(lab, address, log):
+    for _ in range(240):
+        if lab.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(address, timeout=5).close()
+        time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab does not answer:\n{log.read_text()[-3000:]}")
+
+
+def open_notebook(page, lab, path):
+    """Double-click a notebook, which may be MyST Markdown, in the file browser; wait for its kernel."""
+    folder, _, name = path.rpartition("/")
+    page.goto(lab(folder))
+    page.locator(".jp-DirListing-item").get_by_text(name, exact=True).dblclick(timeout=PATIENCE)
+    page.locator(".jp-NotebookPanel").wait_for(timeout=PATIENCE)
+    _await_idle(page)
+
+
+def _await_idle(page):
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=PATIENCE
+    )
+
+
+def run_all(page):
+    """Run all cells; return the errors that they show."""
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    return page.evaluate(
+        """window.jupyterapp.shell.currentWidget.content.widgets
+          .flatMap(cell => cell.model.outputs?.toJSON() ?? [])
+          .filter(output => output.output_type === "error")
+          .map(output => `${output.ename}: ${output.evalue}`)"""
+    )
+
+
+def picture(page):
+    """The picture that the notebook shows last, as its data address."""
+    return page.locator(".jp-OutputArea-output img").last.get_attribute("src", timeout=PATIENCE)
+
+
+def move_slider(page, name, steps):
+    """Press the right arrow key `steps` times on the slider with this description."""
+    handle = page.locator(".widget-slider", has_text=name).locator(".noUi-handle")
+    for _ in range(steps):
+        handle.press("ArrowRight")
+
+
+def wait_for_other_picture(page, before):
+    """Wait until the notebook's last picture is not `before`; return it."""
+    page.wait_for_function(
+        """before => {
+          const pictures = [...document.querySelectorAll(".jp-OutputArea-output img")];
+          return pictures.length && pictures.at(-1).src !== before;
+        }""",
+        arg=before,
+        timeout=PATIENCE,
+    )
+    return picture(page)
