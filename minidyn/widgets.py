@@ -6,102 +6,136 @@ picture for the first values and says how to make it live.
 
 from __future__ import annotations
 
+import inspect
+import numbers
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
-Choice = Sequence[Any]
+
+@dataclass(frozen=True)
+class Control:
+    """What a reader can set: the values on offer, and the one that the first picture shows."""
+
+    name: str
+    values: list[Any]
+    first: Any
+
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ")
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether the values are rising numbers, which a slider runs through; others get a menu."""
+        are_numbers = all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in self.values)
+        return are_numbers and self.values == sorted(self.values)
 
 
-def explore(draw: Callable[..., Figure], /, **controls: Choice) -> None:
+def explore(draw: Callable[..., Figure], /, **controls: Sequence[Any]) -> None:
     """Draw a figure from settings that sliders change.
 
     Parameters
     ----------
     draw : callable
         Takes one keyword a control and returns a Figure; an error it raises is shown in place of the picture.
-    **controls : sequence
-        The values that a control can take, the first value shown being `values[0]`, or a pair
-        (values, first). Sorted numbers become a slider; other values a menu.
+        Its docstring is the caption.
+    **controls : sequence, or pair of a sequence and one of its values
+        The values that a control can take, and the one it starts at (without a pair, the first). Rising numbers
+        become a slider, other values a menu.
 
     Raises
     ------
     ValueError
-        Where a control has no values, or its first value is not among them.
+        Where a control has no values, or starts at a value that is not among them.
 
     Examples
     --------
     >>> import matplotlib.pyplot as plt
     >>> def draw(power):
+    ...     '''A parabola, or another power.'''
     ...     figure, ax = plt.subplots()
     ...     ax.plot([n**power for n in range(10)])
     ...     return figure
     >>> explore(draw, power=([1, 2, 3], 2))  # doctest: +SKIP
     """
-    choices = {name: _choice(name, wish) for name, wish in controls.items()}
+    asked = [_control(name, wish) for name, wish in controls.items()]
     if os.environ.get("MINIDYN_BOOK"):
-        _show_static(draw, choices)
+        _show_static(draw, asked)
     else:
-        _show_live(draw, choices)
+        _show_live(draw, asked)
 
 
-def _choice(name: str, wish: Any) -> tuple[list[Any], Any]:
-    pair = isinstance(wish, tuple) and len(wish) == 2 and isinstance(wish[0], Sequence) and not isinstance(wish[0], str)
-    values, first = (list(wish[0]), wish[1]) if pair else (list(wish), None)
+def _control(name: str, wish: Any) -> Control:
+    is_pair = (
+        isinstance(wish, tuple) and len(wish) == 2 and not isinstance(wish[0], str) and hasattr(wish[0], "__len__")
+    )
+    values = list(wish[0] if is_pair else wish)
     if not values:
         raise ValueError(f"{name} must have at least one value, got none")
-    first = values[0] if first is None else first
+    first = wish[1] if is_pair else values[0]
     if first not in values:
         raise ValueError(f"{name} must start at one of {values}, got {first!r}")
-    return values, first
+    return Control(name, values, first)
 
 
-def _show_static(draw: Callable[..., Figure], choices: dict[str, tuple[list[Any], Any]]) -> None:
-    figure = draw(**{name: first for name, (_, first) in choices.items()})
+def _draw(draw: Callable[..., Figure], settings: dict[str, Any]) -> None:
+    figure = draw(**settings)
+    if not isinstance(figure, Figure):
+        raise TypeError(f"{draw.__name__} must return a Figure, got {figure!r:.80}")
     display(figure)
     plt.close(figure)
-    ranges = {name.replace("_", " "): f"{values[0]} to {values[-1]}" for name, (values, _) in choices.items()}
-    offers = "; ".join(f"{name}: {span}" for name, span in ranges.items())
+
+
+def _show_static(draw: Callable[..., Figure], controls: list[Control]) -> None:
+    _draw(draw, {control.name: control.first for control in controls})
+    offers = "; ".join(f"{control.label}: {control.values[0]} to {control.values[-1]}" for control in controls)
     display(
         HTML(
-            f'<p class="minidyn-live">This picture is one setting of many ({offers}). To move the sliders, open this '
-            "chapter as a notebook: <code>make lab</code> in a copy of the project.</p>"
+            f'<p class="minidyn-static">{escape(inspect.getdoc(draw) or "")} This is one setting of many '
+            f"({escape(offers)}). To move the sliders, open this chapter as a notebook: <code>make lab</code> in a "
+            "copy of the project.</p>"
         )
     )
 
 
-def _show_live(draw: Callable[..., Figure], choices: dict[str, tuple[list[Any], Any]]) -> None:
+def _show_live(draw: Callable[..., Figure], controls: list[Control]) -> None:
     import ipywidgets
 
-    style = {"description_width": "8em"}
-    layout = ipywidgets.Layout(width="28em")
-    controls = {}
-    for name, (values, first) in choices.items():
-        numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-        kind = ipywidgets.SelectionSlider if numbers and values == sorted(values) else ipywidgets.Dropdown
-        extra = {"continuous_update": False} if kind is ipywidgets.SelectionSlider else {}
-        controls[name] = kind(
-            options=values, value=first, description=name.replace("_", " "), style=style, layout=layout, **extra
-        )
+    inputs = {control.name: _input(control) for control in controls}
     picture = ipywidgets.Output()
 
     def redraw(change: Any = None) -> None:
         with picture:
-            try:
-                figure = draw(**{name: control.value for name, control in controls.items()})
-            except Exception as error:  # shown to the reader, who set the sliders
-                picture.clear_output(wait=True)
-                print(f"{type(error).__name__}: {error}")
-                return
             picture.clear_output(wait=True)
-            display(figure)
-            plt.close(figure)
+            try:
+                _draw(draw, {name: widget.value for name, widget in inputs.items()})
+            except Exception as error:  # shown to the reader, who set the sliders
+                print(f"{type(error).__name__}: {error}")
 
-    for control in controls.values():
-        control.observe(redraw, names="value")
-    display(ipywidgets.VBox([*controls.values(), picture]))
+    for widget in inputs.values():
+        widget.observe(redraw, names="value")
+    caption = ipywidgets.HTML(escape(inspect.getdoc(draw) or ""))
+    display(ipywidgets.VBox([*inputs.values(), picture, caption]))
     redraw()
+
+
+def _input(control: Control) -> Any:
+    import ipywidgets
+
+    settings = {
+        "options": control.values,
+        "value": control.first,
+        "description": control.label,
+        "style": {"description_width": "8em"},
+        "layout": ipywidgets.Layout(width="28em"),
+    }
+    if control.is_scale:  # redraw when the slider is let go, not all the way
+        return ipywidgets.SelectionSlider(continuous_update=False, **settings)
+    return ipywidgets.Dropdown(**settings)
