@@ -23,7 +23,7 @@ test-all: test book
 	$(BIN)/pytest -m "slow or browser"
 
 lab: $(INSTALLED)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md
+	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md $(LAB)
 
 clean:
 	rm -rf .venv _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
