@@ -159,6 +159,7 @@ def lanczos(
     which: str = "largest",
     tolerance: float = 1e-8,
     start: ArrayLike | None = None,
+    most: int | None = None,
 ) -> Spectrum:
     """The k largest or smallest eigenvalues of a symmetric matrix known by its products with vectors.
 
@@ -174,6 +175,9 @@ def lanczos(
         The dimension n of A.
     k, which, tolerance, start
         As for `hessian_eigenvalues`.
+    most : int, optional
+        How many vectors of the basis to keep at most, k to n (the default): they take 8 n bytes each. Where the
+        tolerance is not met by then, the result says that it has not converged.
 
     Returns
     -------
@@ -199,15 +203,16 @@ def lanczos(
     k = check.integer("k", k, least=1)
     if k > size:
         raise ValueError(f"k={k} exceeds the {size} eigenvalues that there are")
+    most = size if most is None else min(size, check.integer("most", most, least=k))
     check.choice("which", which, ("largest", "smallest"))
     tolerance = check.real("tolerance", tolerance, above=0)
     random = np.random.RandomState(0)
     residual = random.randn(size) if start is None else _warm(check.array("start", start, (size,)), random)
-    basis, diagonal, off, scale = np.empty((min(size, 32), size)), [], [0.0], 0.0
+    basis, diagonal, off, scale = np.empty((min(most, 32), size)), [], [0.0], 0.0
     looks_at = max(k, 8)
-    for step in range(size):
+    for step in range(most):
         if step == len(basis):
-            basis = np.concatenate([basis, np.empty((min(len(basis), size - step), size))])
+            basis = np.concatenate([basis, np.empty((min(len(basis), most - step), size))])
         basis[step] = residual / np.linalg.norm(residual)
         image = check.array("product(v)", product(basis[step]), (size,))
         diagonal.append(basis[step] @ image)
@@ -220,7 +225,7 @@ def lanczos(
             for _ in range(2):
                 residual -= basis[: step + 1].T @ (basis[: step + 1] @ residual)
             off[-1] = 0.0
-        if step + 1 >= looks_at or step + 1 == size:
+        if step + 1 >= looks_at or step + 1 == most:
             values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off[1:-1], 1) + np.diag(off[1:-1], -1))
             wanted = slice(-1, -k - 1, -1) if which == "largest" else slice(k - 1, None, -1)
             bounds = np.abs(off[-1] * vectors[-1, wanted])
