@@ -1,0 +1,225 @@
+"""Read the program that a cell has learned, and prove that it is addition, or find where it is not.
+
+A carry is a real number that is never rounded, so a table of the eight cases does not settle the matter: small errors
+could build up over a long number. The proof finds two intervals of carries, one that means 0 and holds the first
+carry, and one that means 1, such that every step from either interval gives a digit that rounds right and a carry in
+the right interval. Then every sum of numbers of any length is exact, by induction over the digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from minidyn.forgetting import facts
+from minidyn.forgetting.cell import Params, forward, gate_of, raw_digits
+
+ROUNDS = 200  # of growing the two intervals
+PARTS = 256  # pieces in which an interval is bounded
+LONGEST, WIDTH = 64, 8  # digits and carries followed in the search for a wrong sum
+MARGIN = 1e-6  # by which the intervals are widened before the proof; far above rounding errors
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What one cell does, in words, as a table, and whether it is addition. Its text is the printed program.
+
+    Attributes
+    ----------
+    params : Params
+        The cell.
+    table : list of dict
+        The eight cases: a, b, carry, z, yes (the clause's answer), digit, read (the rounded digit), carry_out,
+        carry_read (0 or 1) and right. A carry of 1 is represented by what the cell carries out of 1 + 1.
+    exact : bool or None
+        True: proven for numbers of any length. False: `counterexample` is added wrongly. None: neither was found.
+    carries : tuple of two (low, high) or None
+        The intervals of the proof: carries that mean 0, and 1.
+    counterexample : tuple of int or None
+        Two numbers that the cell adds wrongly.
+    """
+
+    params: Params
+    table: list[dict[str, Any]]
+    exact: bool | None
+    carries: tuple[Interval, Interval] | None
+    counterexample: tuple[int, int] | None
+
+    def __repr__(self) -> str:
+        return "\n".join([*_words(self.params), "", *_rows(self.table), "", _verdict(self)])
+
+
+def algorithm(params: Params) -> Program | list[Program]:
+    """The program that a cell has learned: printed, in words and as a table, with a verdict.
+
+    Parameters
+    ----------
+    params : Params
+        One cell; or a batch, for a list.
+
+    Returns
+    -------
+    Program, or list of Program
+
+    Examples
+    --------
+    >>> from minidyn.forgetting import adder
+    >>> algorithm(adder.train(0)).exact
+    True
+    """
+    if not isinstance(params, Params):
+        raise TypeError(f"params must be the Params of a cell, got {params!r:.80}")
+    if params.values.ndim > 1:
+        return [algorithm(cell) for cell in params]
+    table = _table(params)
+    carries = _proof(params)
+    counterexample = None if carries else _counterexample(params)
+    exact = True if carries else (False if counterexample else None)
+    return Program(params, table, exact, carries, counterexample)
+
+
+def _table(params: Params) -> list[dict[str, Any]]:
+    one = float(forward(params, 1.0, 1.0, 0.0)[3])
+    rows = []
+    for carry, a, b in product((0, 1), repeat=3):
+        z, _, digit, out = (float(x) for x in forward(params, float(a), float(b), carry * one))
+        read, carry_read = int(np.rint(digit)), int(abs(out - one) < abs(out))
+        right = (read, carry_read) == ((a + b + carry) % 2, (a + b + carry) // 2)
+        rows.append(
+            {"a": a, "b": b, "carry": carry, "z": z, "yes": z > float(params.theta), "digit": digit, "read": read}
+            | {"carry_out": out, "carry_read": carry_read, "right": right}
+        )
+    return rows
+
+
+def _proof(params: Params) -> tuple[Interval, Interval] | None:
+    """Intervals of carries that no addition leaves while every digit rounds right, or None."""
+    inside: list[Interval | None] = [(0.0, 0.0), None]
+    for _ in range(ROUNDS):
+        step = _images(params, inside)
+        if step is None:
+            return None
+        grown = [_hull(old, new) for old, new in zip(inside, step, strict=True)]
+        if inside[1] is not None and _within(grown, _widened(inside, MARGIN / 2)):
+            candidate = _widened(grown, MARGIN)
+            image = _images(params, candidate)
+            if image is not None and _within(image, candidate):
+                return candidate[0], candidate[1]
+        inside = grown
+    return None
+
+
+def _images(params: Params, inside: list[Interval | None]) -> list[Interval | None] | None:
+    """Where carries go in one step, bounded from outside; None where a digit may round wrong."""
+    reached: list[Interval | None] = [None, None]
+    for carry, a, b in product((0, 1), repeat=3):
+        if inside[carry] is None:
+            continue
+        digit, out = _bounds(params, a, b, inside[carry])
+        total = a + b + carry
+        if not (total % 2 - 0.5 < digit[0] and digit[1] < total % 2 + 0.5):
+            return None
+        reached[total // 2] = _hull(reached[total // 2], out)
+    return reached
+
+
+def _bounds(params: Params, a: int, b: int, carry: Interval) -> tuple[Interval, Interval]:
+    """Bounds on digit and carry out over an interval of carries in, by interval arithmetic on small pieces."""
+    edges = np.linspace(*carry, PARTS + 1)
+    z = params.w[0] * a + params.w[1] * b + params.w[2] * edges
+    z = np.sort(np.stack([z[:-1], z[1:]]), axis=0)  # (low and high, pieces)
+    gate = gate_of(z - params.theta, params.clause)
+    found = []
+    for k in (0, 1):  # digit, carry
+        no = np.sort(params.p[0, k] * z + params.q[0, k], axis=0)
+        jump = np.sort((params.p[1, k] - params.p[0, k]) * z + params.q[1, k] - params.q[0, k], axis=0)
+        change = gate[:, None] * jump  # all four products of ends
+        found.append((float((no[0] + change.min((0, 1))).min()), float((no[1] + change.max((0, 1))).max())))
+    return found[0], found[1]
+
+
+def _counterexample(params: Params) -> tuple[int, int] | None:
+    """Two numbers that the cell adds wrongly: the smallest of up to three digits, or long ones that lead it astray."""
+    pairs = facts.all_pairs(3)
+    read = np.rint(raw_digits(params, pairs[:, 0], pairs[:, 1], None))
+    wrong = (read != facts.binary(pairs.sum(1), read.shape[-1])).any(-1)
+    if wrong.any():
+        a, b = pairs[wrong][pairs[wrong].sum(1).argmin()]
+        return int(a), int(b)
+    return _stray(params)
+
+
+def _stray(params: Params) -> tuple[int, int] | None:
+    """Follow the carries that stray furthest from the others of their meaning, until a digit rounds wrong."""
+    paths = [(0.0, 0, 0, 0)]  # carry, its meaning, and the numbers that lead to it
+    for place in range(LONGEST):
+        reached: list[list[tuple[float, int, int, int]]] = [[], []]
+        for (carry, meaning, first, second), a, b in product(paths, (0, 1), (0, 1)):
+            _, _, digit, out = forward(params, float(a), float(b), carry)
+            numbers, total = (first | a << place, second | b << place), a + b + meaning
+            if np.rint(digit) != total % 2:
+                return numbers
+            reached[total // 2].append((float(out), total // 2, *numbers))
+        paths = [path for group in reached for path in _spread(sorted(group))]
+    return None
+
+
+def _spread(paths: list[Any]) -> list[Any]:
+    """At most WIDTH of the sorted paths, both ends among them."""
+    keep = np.unique(np.linspace(0, len(paths) - 1, WIDTH).astype(int)) if paths else []
+    return [paths[i] for i in keep]
+
+
+def _hull(one: Interval | None, other: Interval | None) -> Interval | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _widened(intervals: list[Interval | None], margin: float) -> list[Interval | None]:
+    return [None if i is None else (i[0] - margin, i[1] + margin) for i in intervals]
+
+
+def _within(inner: list[Interval | None], outer: list[Interval | None]) -> bool:
+    return all(
+        i is None or (o is not None and o[0] <= i[0] and i[1] <= o[1]) for i, o in zip(inner, outer, strict=True)
+    )
+
+
+def _words(params: Params) -> list[str]:
+    w, p, q = params.w, params.p, params.q
+    soft = f"   (softly: gate = sigmoid(4 (z - {params.theta:.2f})))" if params.clause == "soft" else ""
+    lines = [f"z = {w[0]:.2f} a + {w[1]:.2f} b + {w[2]:.2f} carry"]
+    for head, k in ((f"if z > {params.theta:.2f}:", 1), ("otherwise:", 0)):
+        answer = [f"{name} = {p[k, j]:.2f} z {q[k, j]:+.2f}" for j, name in enumerate(("digit", "carry"))]
+        lines.append(f"{head:12s}   {answer[0]},   {answer[1]}{soft if k else ''}")
+    return lines
+
+
+def _rows(table: list[dict[str, Any]]) -> list[str]:
+    lines = [" a  b  carry |     z   clause |  digit -> read |  carry -> read |"]
+    for row in table:
+        lines.append(
+            f" {row['a']}  {row['b']}    {row['carry']}   | {row['z']:5.2f}   {'yes' if row['yes'] else 'no ':6s} |"
+            f" {row['digit']:6.2f} -> {row['read']:2d}   | {row['carry_out']:6.2f} -> {row['carry_read']:2d}   |"
+            f"{'' if row['right'] else '  wrong'}"
+        )
+    return lines
+
+
+def _verdict(program: Program) -> str:
+    if program.carries is not None:
+        (low0, high0), (low1, high1) = program.carries
+        return (
+            "Exactly binary addition, for numbers of any length: carries that mean 0 stay in "
+            f"[{low0:.3f}, {high0:.3f}], carries that mean 1 in [{low1:.3f}, {high1:.3f}], and every digit rounds right."
+        )
+    if program.counterexample is not None:
+        a, b = program.counterexample
+        return f"Not binary addition: {a} + {b} comes out wrong."
+    return "Not settled: no wrong sum was found among those tried, and the proof does not close."
