@@ -1,6 +1,7 @@
 // The ways in: [data-playground] elements, mount(element) for a page's own scripts, render for anywidget.
 
 import { Lab } from "./page/lab.js";
+import { COLUMNS } from "./rows.js";
 import { defaults, format, parse } from "./state.js";
 
 const LINK = /^#lab=(\d+)(?:&(.*))?$/;
@@ -60,7 +61,7 @@ function render({ model, el }) {
   lab.on("rows", ({ opened, rows }) => {
     if (opened) {
       parcel = [];
-      model.send({ view, opened });
+      model.send({ view, opened, columns: COLUMNS });
     } else parcel.push(...rows.map((values, run) => ({ run, values })));
   });
   const timer = setInterval(() => {

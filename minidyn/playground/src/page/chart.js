@@ -56,7 +56,7 @@ export const KINDS = [
   },
   {
     part: "sharpness",
-    title: "Sharpness λmax",
+    title: "Sharpness λₘₐₓ",
     scale: ({ settings: [{ learning_rate }] }, [least, most]) => scales.log(Math.min(least, 1 / learning_rate), Math.max(most, 4 / learning_rate)),
     columns: [{ column: COLUMN.sharpness, ink: "ink", large: true }],
     threshold: ({ settings: [{ learning_rate }] }) => 2 / learning_rate,
@@ -227,20 +227,30 @@ export class Chart {
       context.fillText(tickLabel(tick), left - 6 * ratio, Math.max(6 * ratio, Math.min(y(tick), height - 5 * ratio)));
       line(context, theme.grid, left, y(tick), left + width, y(tick));
     }
+    const xs = view.ticks.map((tick) => left + ((tick - view.from) / (view.to - view.from)) * width);
+    for (const x of xs) line(context, theme.grid, x, 0, x, height);
+    if (view.axis) this.steps(context, area, view, xs);
+  }
+
+  steps(context, { left, width, height, ratio }, { ticks, theme }, xs) {
     context.textBaseline = "top";
-    for (const tick of view.ticks) {
-      const x = left + ((tick - view.from) / (view.to - view.from)) * width;
-      context.textAlign = x > left + width - 20 * ratio ? "right" : "center";
-      context.fillStyle = theme.muted;
-      if (view.axis) context.fillText(whole(tick), x, height + 5 * ratio);
-      line(context, theme.grid, x, 0, x, height);
-    }
+    context.textAlign = "left";
+    context.fillStyle = theme.muted;
+    let free = 0;
+    xs.forEach((x, i) => {
+      const text = whole(ticks[i]), wide = context.measureText(text).width;
+      const start = Math.min(x - wide / 2, left + width - wide);
+      if (start < free) return;
+      context.fillText(text, start, height + 5 * ratio);
+      free = start + wide + 8 * ratio;
+    });
   }
 
   threshold(context, { left, width, ratio }, y, { theme }) {
     context.fillStyle = theme.unstable;
+    context.textAlign = "left";
+    context.fillText("2/η", left + 4 * ratio, y - 7 * ratio);
     context.textAlign = "right";
-    context.fillText("2/η", left + width - 2 * ratio, y - 7 * ratio);
     context.setLineDash([5 * ratio, 4 * ratio]);
     line(context, theme.unstable, left, y, left + width, y);
     context.setLineDash([]);

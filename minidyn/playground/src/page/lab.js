@@ -15,7 +15,6 @@ const FRAME = 30; // milliseconds, at least, between two frames
 const LABEL_EVERY = 120; // milliseconds between two updates of the numbers
 const ANNOUNCE_EVERY = 5000; // ... of what screen readers are told while a run goes on
 const REPORT_EVERY = 500; // ... of the state told to listeners while a run goes on
-const MEASURED = ["gamma", "F", "dF", "accuracy", "sharpness"];
 
 export class Lab {
   // state: what differs from the defaults. link(state): the address that restores it.
@@ -117,34 +116,31 @@ export class Lab {
     this.cursor = null;
     this.session.open(this.state);
     this.emit("rows", { opened: this.session.settings });
-    while (this.panels.length < this.session.settings.length) this.panels.push(new Panel());
+    while (this.panels.length < this.session.settings.length) this.panels.push(new Panel(this.panels.length));
     this.panels.length = this.session.settings.length;
     this.panels.forEach((panel, i) => panel.open(this.session.settings[i], caption(this.state, i)));
     this.pictures.replaceChildren(...this.panels.map((panel) => panel.element));
-    this.stage.classList.toggle("pair", this.panels.length > 1);
+    this.arrange();
     this.requestFrame();
   }
 
+  // Playing on beyond the end means that there is none.
   play() {
-    if (this.state.until && this.session.step >= this.state.until) this.state.until = 0;
-    this.session.mode = "playing";
-    this.changeMode();
+    const over = this.state.until && this.session.step >= this.state.until;
+    this.go("playing", over ? { until: 0 } : {});
   }
 
   pause() {
-    this.session.mode = "paused";
-    this.changeMode();
-  }
-
-  single() {
-    this.session.single();
-    this.changeMode();
-    this.announced = 0;
+    this.go("paused");
   }
 
   toBurst() {
-    this.session.mode = "to burst";
-    this.changeMode();
+    this.go("to burst", { until: 0 });
+  }
+
+  single() {
+    this.go("paused");
+    this.session.ask(1);
   }
 
   reset() {
@@ -154,22 +150,22 @@ export class Lab {
     this.touch();
   }
 
-  changeMode() {
-    this.state = { ...this.state, playing: this.session.playing };
+  go(mode, patch = {}) {
+    this.session.mode = mode;
+    this.state = this.session.state = { ...this.state, ...patch, playing: this.session.playing };
     this.refresh();
-    this.requestFrame();
     this.touch();
   }
 
   stopped(reason) {
-    this.state.playing = false;
+    this.state = { ...this.state, playing: false };
     this.refresh();
     this.tell();
     this.announce(reason === "burst" ? "A burst begins. " : "The run is over. ");
   }
 
   advanced({ runs, step }) {
-    this.state.step = step;
+    this.state = { ...this.state, step };
     runs.forEach(({ map }, i) => (this.maps[i] = map ?? this.maps[i]));
     this.emit("rows", { rows: runs.map(({ rows }) => rows) });
     this.dirty = true;
@@ -203,13 +199,13 @@ export class Lab {
     const view = this.view();
     const late = now - (this.labelled ?? 0) >= LABEL_EVERY || session.mode === "paused" || this.cursor !== null;
     if (late) this.labelled = now;
-    const shown = this.charts.filter(({ kind }) => shows(this.state, kind.part));
+    const shown = this.charts.filter((chart) => !chart.element.hidden);
     for (const chart of shown) {
       chart.draw({ ...view, axis: chart === shown.at(-1) });
       if (late) chart.label(view);
     }
     this.panels.forEach((panel, i) => {
-      if (late) panel.update(session.records[i].row(this.cursor ?? session.step), this.state);
+      if (late) panel.update(session.records[i].row(this.cursor ?? session.step));
       if (shows(this.state, "map")) panel.map.draw(this.maps[i], this.theme);
     });
     if (late) this.refreshStatus();
@@ -235,16 +231,25 @@ export class Lab {
   refresh() {
     this.settings.update(this.state);
     this.refreshStatus();
-    const hidden = new Set(MEASURED.filter((part) => !shows(this.state, part)));
-    for (const chart of this.charts) chart.element.hidden = hidden.has(chart.kind.part);
-    this.plots.hidden = hidden.size === this.charts.length;
+    this.arrange();
     this.redraw();
   }
 
+  // Shows the parts that `hide` and `only` leave, pictures beside plots where there are both.
+  arrange() {
+    for (const chart of this.charts) chart.element.hidden = !shows(this.state, chart.kind.part);
+    const plots = this.charts.some((chart) => !chart.element.hidden);
+    const pictures = this.panels.map((panel) => panel.arrange(this.state)).some(Boolean);
+    this.plots.hidden = !plots;
+    this.pictures.hidden = !pictures;
+    const pair = this.panels.length > 1;
+    this.stage.className = `stage ${pair ? "pair" : ""} ${plots && pictures && !pair ? "" : "single"}`;
+  }
+
   refreshStatus() {
-    const { mode, step } = this.session;
-    const status = mode === "seeking" ? `running to step ${whole(this.session.target)} …` : mode === "to burst" ? "running to the next burst …" : "";
-    this.toolbar.update(this.state, mode, status || `step ${whole(step)}`);
+    const { mode, step, target } = this.session;
+    const goal = { seeking: ` → ${whole(target ?? 0)}`, "to burst": " → burst" }[mode];
+    this.toolbar.update(this.state, mode, goal ? whole(step) + goal : `step ${whole(step)}`);
   }
 
   announce(prefix = "") {

@@ -7,18 +7,22 @@ import { element, setAttribute, setText } from "./dom.js";
 import { DecisionMap } from "./map.js";
 import { number, percent, whole } from "./numbers.js";
 
-const ROWS = ["step", "turn", "loss F", "training accuracy", "validation accuracy", "sharpness λmax", "threshold 2/η"];
+// Names of the numbers; the second word goes where there is no room.
+const ROWS = [["step"], ["turn"], ["loss F"], ["training", " accuracy"], ["validation", " accuracy"], ["sharpness", " λₘₐₓ"], ["threshold", " 2/η"]];
 
 export class Panel {
-  constructor() {
+  constructor(which) {
     this.map = new DecisionMap((found) => this.probe(found));
-    this.caption = element("figcaption");
+    this.caption = element("figcaption", { className: `key ${which ? "muted" : ""}` });
     this.marker = element("span", { className: "marker" });
     this.found = element("span", { className: "found", hidden: true });
     this.bars = Array.from({ length: CLASSES }, (_, i) => element("span", { className: `gamma class-${i}` }));
     this.gamma = element("div", { className: "gammas", role: "img" }, this.bars);
     this.values = ROWS.map(() => element("dd"));
-    this.readouts = element("dl", {}, ROWS.flatMap((name, i) => [element("dt", { text: name }), this.values[i]]));
+    this.readouts = element("dl", {}, ROWS.flatMap(([name, more = ""], i) => [
+      element("dt", { text: name }, [element("span", { text: more })]),
+      this.values[i],
+    ]));
     this.picture = element("div", { className: "picture" }, [this.map.canvas, this.marker, this.found]);
     this.element = element("figure", { className: "panel" }, [this.caption, this.picture, this.gamma, this.readouts]);
   }
@@ -37,12 +41,16 @@ export class Panel {
     setText(this.found, `(${number(found.x, 2)}, ${number(found.y, 2)}): class ${best}, ${percent(found.probabilities[best])}`);
   }
 
-  // row: what was measured at the step that the reader looks at.
-  update(row, state) {
+  // Returns whether anything of it is shown.
+  arrange(state) {
     this.picture.hidden = !shows(state, "map");
     this.gamma.hidden = !shows(state, "bar");
     this.readouts.hidden = !shows(state, "readouts");
-    this.element.hidden = this.picture.hidden && this.gamma.hidden && this.readouts.hidden;
+    return !(this.picture.hidden && this.gamma.hidden && this.readouts.hidden);
+  }
+
+  // row: what was measured at the step that the reader looks at.
+  update(row) {
     const gamma = weights(this.settings, row.step);
     const resting = this.settings.amplitude === 1 || (this.settings.rest_from && row.step >= this.settings.rest_from);
     const turn = emphasised(this.settings.period, row.step);
@@ -54,11 +62,11 @@ export class Panel {
     texts.forEach((text, i) => setText(this.values[i], text));
     gamma.forEach((value, i) => {
       this.bars[i].style.flexGrow = value;
-      setText(this.bars[i], value > 0.35 ? `Γ${"₀₁₂"[i]} ${value.toFixed(2)}` : "");
+      setText(this.bars[i], value > 0.6 ? `Γ${"₀₁₂"[i]} ${value.toFixed(2)}` : "");
     });
     setAttribute(this.gamma, "aria-label", `Class weights ${Array.from(gamma, (v) => v.toFixed(2)).join(", ")}`);
     this.marker.classList.toggle("unstable", Boolean(row.unstable));
-    setText(this.marker, row.unstable ? "▲ unstable: λmax > 2/η" : "● stable");
+    setText(this.marker, row.unstable ? "▲ unstable" : "● stable");
     setAttribute(this.map.canvas, "aria-label",
       `Decision regions of the three classes at step ${whole(row.step)}; ${row.correct} of ${POINTS} samples correct`);
   }

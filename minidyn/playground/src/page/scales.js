@@ -15,13 +15,14 @@ export function log(least, most) {
   return { unit, ticks: shown.filter((v) => unit(v) > -1e-6 && unit(v) < 1 + 1e-6) };
 }
 
-// Linear within ±threshold, logarithmic beyond, symmetric.
-export function symlog(threshold, most) {
-  const top = 10 ** Math.ceil(Math.log10(Math.max(most, threshold * 10)) - 1e-9);
+// Symmetric: linear near zero, logarithmic over the last two decades and whatever lies above `small`.
+export function symlog(small, most) {
+  const top = roundUp(Math.max(most, 1e-12));
+  const threshold = Math.min(top / 100, small);
   const squeeze = (v) => Math.sign(v) * Math.log10(1 + Math.abs(v) / threshold);
   const reach = 2 * squeeze(top);
-  const inner = top > 100 * threshold ? [-top / 100, top / 100] : [];
-  return { unit: (v) => 0.5 + squeeze(v) / reach, ticks: [-top, ...inner, 0, top] };
+  const inner = top / (top > 200 * threshold ? 100 : 10);
+  return { unit: (v) => 0.5 + squeeze(v) / reach, ticks: [-top, -inner, 0, inner, top] };
 }
 
 // About `count` round numbers between `least` and `most`.

@@ -95,11 +95,6 @@ export class Session {
     }
   }
 
-  single() {
-    this.mode = "paused";
-    this.ask(1);
-  }
-
   ask(steps) {
     if (this.waiting || !this.active || !this.worker) return false;
     const last = this.mode === "seeking" ? this.target : this.state.until && this.mode !== "paused" ? this.state.until : Infinity;
