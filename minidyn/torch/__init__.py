@@ -1,0 +1,25 @@
+"""The same ideas for PyTorch: dynamical losses, sharpness and the NTK of your own model.
+
+    from minidyn.torch import DynamicalCrossEntropyLoss, top_eigenvalues
+
+    criterion = DynamicalCrossEntropyLoss(amplitude=10, period=100, num_classes=10)
+    ...
+    loss = criterion(model(x), y)      # in your training loop
+    ...
+    criterion.step()                   # once an update, after optimizer.step()
+
+    top_eigenvalues(model, (x, y), criterion, k=3)
+
+Works with PyTorch 2.6 and later. Everything here is tested on the CPU; none of it has yet been run on a GPU.
+"""
+
+try:
+    from torch import nn as _nn  # noqa: F401
+except ImportError as error:
+    raise ImportError("minidyn.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
+
+from minidyn.torch.curvature import top_eigenvalues
+from minidyn.torch.kernel import empirical_ntk
+from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
+
+__all__ = ["DynamicalCrossEntropyLoss", "DynamicalMSELoss", "empirical_ntk", "top_eigenvalues"]

@@ -1,0 +1,315 @@
+"""Dynamical losses as `nn.Module`s: `nn.CrossEntropyLoss` and its squared-error twin, with Γ(t) in their class weights.
+
+Two lines change in a training loop: the criterion, and `criterion.step()` after `optimizer.step()`. Γ acts as
+torch's own `weight` does, and multiplies it; what a mean divides by stays what torch divides by.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from minidyn import _checks as check
+from minidyn.oscillation import Oscillation
+
+
+class _DynamicalLoss(nn.Module):
+    """What the two losses share: options, clock, Γ and reduction."""
+
+    clock: Tensor
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        amplitude: float,
+        period: int,
+        num_classes: int,
+        *,
+        dwell: int | None = None,
+        rest_from: int | None = None,
+        start: int = 0,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        normalize: str = "static",
+    ):
+        super().__init__()
+        num_classes = check.integer("num_classes", num_classes, least=2)
+        self.gamma = Oscillation(amplitude, period, num_classes, dwell=dwell, rest_from=rest_from)
+        self.ignore_index = check.integer("ignore_index", ignore_index)
+        self.reduction = check.choice("reduction", reduction, ("none", "mean", "sum"))
+        self.label_smoothing = check.real("label_smoothing", label_smoothing, least=0, most=1)
+        self.normalize = check.choice("normalize", normalize, ("static", "weights"))
+        self.register_buffer("weight", _checked_weight(weight, num_classes))
+        self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
+        self._set_clock(check.integer("start", start, least=0))
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss at the present value of the clock; in `eval()` mode with Γ = 1. It does not move the clock."""
+        self._check_input(input)
+        dtype = input.dtype
+        input = input.to(torch.float64 if dtype == torch.float64 else torch.float32)
+        gamma = (self._class_weights if self.training else torch.ones_like(self._class_weights)).to(input)
+        losses = self._losses(input, target, gamma)
+        if self.reduction != "none":
+            losses = losses.sum()
+        if self.reduction == "mean":
+            losses = losses / self._denominator(input, target, gamma)
+        return losses if torch.is_autocast_enabled(input.device.type) else losses.to(dtype)
+
+    def step(self) -> None:
+        """Advance the clock by one: call it once an update, after `optimizer.step()`."""
+        self._set_clock(self._step + 1)
+
+    def get_last_weights(self) -> Tensor:
+        """Γ in force: that of the update to come, shape (C,), float64, on the CPU.
+
+        As a learning-rate scheduler's `get_last_lr`, it tells what the last `step()` set; `eval()` does not change it.
+        """
+        return torch.from_numpy(self.gamma.weights(self._step))
+
+    def extra_repr(self) -> str:
+        return f"{self.gamma}, reduction={self.reduction!r}, normalize={self.normalize!r}"
+
+    @abstractmethod
+    def _losses(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        """What each sample (and each output) adds, weighted by `gamma` and `weight`."""
+
+    @abstractmethod
+    def _denominator(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        """What "mean" divides by."""
+
+    def _weighted(self, gamma: Tensor) -> Tensor:
+        """Γ times the user's `weight`."""
+        return gamma if self.weight is None else gamma * self.weight.to(gamma)
+
+    def _share(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        """What each sample adds to torch's denominator of a mean; with normalize="weights", times its Γ.
+
+        Torch counts a class index by its class weight, and a row of probabilities as one whatever the weights.
+        """
+        counted = gamma if self.normalize == "weights" else torch.ones_like(gamma)
+        if _is_distribution(input, target):
+            return _classes_last(target.detach().to(gamma)) @ counted
+        return _picked(self._weighted(counted), target, self.ignore_index)
+
+    def _check_input(self, input: Tensor) -> None:
+        if not input.is_floating_point() or input.ndim == 0:
+            raise TypeError(f"input must be logits in floating point, got {input.dtype} of shape {tuple(input.shape)}")
+        found = input.shape[_class_axis(input)]
+        if found != self.gamma.classes:
+            raise ValueError(
+                f"input must have num_classes={self.gamma.classes} classes, got shape {tuple(input.shape)}"
+            )
+
+    def _set_clock(self, step: int) -> None:
+        # The clock is kept twice: a buffer that is saved, and a number, so that reading it never waits for a device.
+        self._step = step
+        self.clock.fill_(step)
+        self._place_weights()
+
+    def _place_weights(self) -> None:
+        # A new tensor each time: a backward pass still to come keeps the one that its forward pass used.
+        device = self.clock.device
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._class_weights = self.get_last_weights().to(device, dtype)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._place_weights()  # beside the clock, and untouched by .half(): Γ keeps its digits
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._set_clock(int(self.clock))
+
+
+class DynamicalCrossEntropyLoss(_DynamicalLoss):
+    """`nn.CrossEntropyLoss` whose class weights oscillate: class i counts Γ_i(t) times.
+
+    With class indices and the default options, F(t) = (1/N) Σ_n Γ_{y_n}(t) [-f_{y_n} + log Σ_i exp f_i]. Γ multiplies
+    `weight` and acts as `weight` does in torch, under label smoothing and with probabilities too (class c's term
+    counts Γ_c times).
+
+    Parameters
+    ----------
+    amplitude : float
+        A, at least 1. A = 1 is `nn.CrossEntropyLoss`, in value and in gradient, for every option.
+    period : int
+        T: how many updates each class is emphasised for.
+    num_classes : int
+        C, at least 2.
+    dwell, rest_from : int, optional
+        As in `minidyn.Oscillation`: steps that each class is held, and the step from which Γ = 1.
+    start : int
+        The value of the clock at the first update.
+    weight : torch.Tensor, shape (C,), optional
+    ignore_index : int
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float
+        These four as in `nn.CrossEntropyLoss`.
+    normalize : {"static", "weights"}
+        What "mean" divides by. "static": what torch divides by where there is no Γ (the number of samples or, with
+        class indices and `weight`, the sum of their weights). "weights": the same with Γ in it, so that the class
+        weights of a batch have mean 1. The two agree where every class weighs the same in a batch, as in
+        full batches of a balanced set: then ΣΓ = C makes the mean Γ one. On unbalanced data and on mini-batches they
+        differ, and "weights" undoes part of the oscillation: in a batch of one class Γ cancels altogether.
+
+    Attributes
+    ----------
+    clock : torch.Tensor
+        The number of `step()`s, int64: saved in `state_dict`, so that a resumed run goes on in the same turn. To
+        set it, load a state.
+    gamma : minidyn.Oscillation
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is not of the kind above; on call, where `input` has another number of classes.
+
+    Notes
+    -----
+    Shapes are those of `nn.CrossEntropyLoss`: input (C,), (N, C) or (N, C, d1, ...); target either class indices or,
+    in the shape of the input, probabilities. `forward` never moves the clock, so gradient accumulation, closures and
+    validation leave it alone; call `step()` once an update. In `eval()` mode the loss is the static one.
+    Half-precision inputs are computed in float32, as autocast does.
+    Source: Ruiz-Garcia, Zhang, Schoenholz & Liu, "Tilting the playing field", ICML 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from minidyn.torch import DynamicalCrossEntropyLoss
+    >>> net = torch.nn.Linear(2, 3)
+    >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> criterion = DynamicalCrossEntropyLoss(amplitude=10, period=100, num_classes=3)
+    >>> x, y = torch.randn(6, 2), torch.tensor([0, 1, 2, 0, 1, 2])
+    >>> for _ in range(50):
+    ...     optimizer.zero_grad()
+    ...     criterion(net(x), y).backward()
+    ...     optimizer.step()
+    ...     criterion.step()
+    >>> criterion.get_last_weights()
+    tensor([2.5000, 0.2500, 0.2500], dtype=torch.float64)
+    """
+
+    def _losses(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        if _is_distribution(input, target):
+            target = target.to(input)
+        return F.cross_entropy(
+            input,
+            target,
+            self._weighted(gamma),
+            ignore_index=self.ignore_index,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+
+    def _denominator(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        return self._share(input, target, gamma).sum()
+
+
+class DynamicalMSELoss(_DynamicalLoss):
+    """Mean squared error against one-hot targets, weighted by Γ(t) in one of two ways.
+
+    weighting="sample" (DMSE1): F(t) = (1/(N C)) Σ_n Γ_{y_n}(t) Σ_i (f_i - y_ni)²
+    weighting="output" (DMSE2): F(t) = (1/(N C)) Σ_n Σ_i Γ_i(t) (f_i - y_ni)²
+
+    Parameters
+    ----------
+    amplitude, period, num_classes, dwell, rest_from, start
+        As for `DynamicalCrossEntropyLoss`. A = 1 is `nn.MSELoss` against one-hot targets.
+    weighting : {"sample", "output"}
+        Whether Γ and `weight` weigh a sample by its class (a row of probabilities by their mean), or an output unit
+        by the class that it stands for.
+    weight, ignore_index, reduction, label_smoothing
+        With the meaning that they have in `nn.CrossEntropyLoss`: class weights; an index to leave out; "none" gives
+        every squared error, in the shape of the input; targets (1 - ε) y + ε/C.
+    normalize : {"static", "weights"}
+        As for `DynamicalCrossEntropyLoss`. With class indices, "mean" divides by the sum of all weights that stand
+        before a squared error, with probabilities by the number of squared errors; "weights" puts Γ into either.
+        With weighting="output" and no `weight` the two agree always, since ΣΓ = C.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `DynamicalCrossEntropyLoss`.
+
+    Notes
+    -----
+    The two variants are this project's reading of DMSE1 and DMSE2 in "Dynamical loss functions shape landscape
+    topography and improve learning in artificial neural networks" (arXiv 2410.10690).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from minidyn.torch import DynamicalMSELoss
+    >>> criterion = DynamicalMSELoss(amplitude=10, period=100, num_classes=2, weighting="output")
+    >>> criterion(torch.tensor([[0.0, 1.0]]), torch.tensor([0]))
+    tensor(1.)
+    """
+
+    def __init__(self, amplitude: float, period: int, num_classes: int, *, weighting: str = "sample", **options: Any):
+        super().__init__(amplitude, period, num_classes, **options)
+        self.weighting = check.choice("weighting", weighting, ("sample", "output"))
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, weighting={self.weighting!r}"
+
+    def _losses(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        weights = self._weighted(gamma)
+        if _is_distribution(input, target):
+            truth = _classes_last(target.to(input))
+            per_sample = truth @ weights
+            counts = torch.ones_like(per_sample)
+        else:
+            counts = _picked(torch.ones_like(weights), target, self.ignore_index)
+            truth = F.one_hot(_safe(target, self.ignore_index), len(weights)).to(input)
+            per_sample = _picked(weights, target, self.ignore_index)
+        truth = (1 - self.label_smoothing) * truth + self.label_smoothing / len(weights)
+        spread = per_sample[..., None] if self.weighting == "sample" else counts[..., None] * weights
+        return (spread * (_classes_last(input) - truth).square()).movedim(-1, _class_axis(input))
+
+    def _denominator(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+        if self.weighting == "sample":
+            return len(gamma) * self._share(input, target, gamma).sum()
+        counted = gamma if self.normalize == "weights" else torch.ones_like(gamma)
+        if _is_distribution(input, target):
+            return counted.sum() * (input.numel() // len(gamma))
+        return self._weighted(counted).sum() * (target != self.ignore_index).sum()
+
+
+def _class_axis(input: Tensor) -> int:
+    return 0 if input.ndim == 1 else 1
+
+
+def _classes_last(values: Tensor) -> Tensor:
+    return values.movedim(_class_axis(values), -1)
+
+
+def _is_distribution(input: Tensor, target: Tensor) -> bool:
+    """Torch's rule: a target in the shape of the input holds probabilities, any other class indices."""
+    return input.shape == target.shape
+
+
+def _safe(target: Tensor, ignore_index: int) -> Tensor:
+    return torch.where(target == ignore_index, 0, target).long()
+
+
+def _picked(weights: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The weight of each sample's class, 0 where the sample is ignored."""
+    return weights[_safe(target, ignore_index)] * (target != ignore_index)
+
+
+def _checked_weight(weight: Any, classes: int) -> Tensor | None:
+    if weight is None:
+        return None
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        raise TypeError(f"weight must be a tensor of floats, one a class, got {weight!r:.80}")
+    if weight.shape != (classes,):
+        raise ValueError(f"weight must have shape ({classes},), one a class, got {tuple(weight.shape)}")
+    return weight
