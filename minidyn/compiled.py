@@ -1,0 +1,323 @@
+"""The compiled engine: stretches of full-batch descent on an `MLP`, in loops that numba compiles.
+
+A row is a unit and a column a sample, so that the innermost loops run along contiguous samples. The inputs of a
+layer end with a row of ones, so that [W; b] is one matrix. Samples come in blocks that fit the cache. What is
+computed here is defined in `mlp` and `losses`, and agrees with them to rounding.
+
+This is the only file that imports numba, and it is imported only when it is needed. The compiled functions stay
+together, because numba keeps them on disk until the file that they stand in changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from minidyn.losses import Loss, SquaredError
+from minidyn.mlp import MLP
+from minidyn.record import SERIES, Record, Settings
+
+CACHED = 2**16  # numbers in a block: half a megabyte
+LINE = 8  # numbers in a line of the cache, and in the widest registers
+CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
+
+
+class CompiledEngine:
+    """What `loop` asks of an engine, for an `MLP` and one of our losses, with full batches."""
+
+    def __init__(self, settings: Settings):
+        net, task, unseen = settings.net, settings.task, settings.validation
+        assert isinstance(net, MLP)
+        self.rate = settings.learning_rate
+        self.kind = _kind(settings.loss)
+        self.layers = _layers(net.widths)
+        width = _block_width(net.widths, len(task))
+        self.x, self.labels = _blocks(task.x, width), task.labels.copy()
+        self.unseen_x = self.x[:0] if unseen is None else _blocks(unseen.x, width)
+        self.unseen_labels = self.labels[:0] if unseen is None else unseen.labels.copy()
+        self.rows, self.deltas = _rows(net.widths, width), _rows(net.widths, width)
+        self.gradient = np.empty(net.size)
+
+    def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> tuple[NDArray, int, NDArray]:
+        """Update until `stop` updates are done or F is not finite; before each update, write an entry."""
+        entries = slice(done - record.first, stop - record.first)
+        series = [record.series[name][entries] if name in record.series else np.empty(0) for name in SERIES]
+        vector, before = vector.copy(), vector.copy()
+        updates = _descend(
+            vector,
+            before,
+            self.layers,
+            self.kind,
+            self.rate,
+            record.weights[entries],
+            self.x,
+            self.labels,
+            self.unseen_x,
+            self.unseen_labels,
+            *series,
+            self.rows,
+            self.deltas,
+            self.gradient,
+        )
+        return vector, done + updates, before
+
+    def is_finite(self, vector: NDArray, done: int, record: Record) -> bool:
+        """Write entry `done`; is F finite there?"""
+        return self.advance(vector, done, done + 1, record)[1] > done
+
+
+def _kind(loss: Loss) -> int:
+    if isinstance(loss, SquaredError):
+        return SQUARED_BY_OUTPUT if loss.per_output else SQUARED_BY_SAMPLE
+    return CROSS_ENTROPY
+
+
+def _layers(widths: tuple[int, ...]) -> NDArray:
+    """For each layer: where its matrix begins in the vector, where its inputs begin in the rows, inputs, outputs."""
+    found, start, row = [], 0, 0
+    for inputs, outputs in pairwise(widths):
+        found.append((start, row, inputs, outputs))
+        start, row = start + (inputs + 1) * outputs, row + inputs + 1
+    return np.array(found)
+
+
+def _block_width(widths: tuple[int, ...], samples: int) -> int:
+    """Samples a block: all of them if they fit the cache, full lines of it in any case."""
+    return LINE * min(-(-samples // LINE), max(LINE, CACHED // (LINE * sum(widths))))
+
+
+def _blocks(x: NDArray, width: int) -> NDArray:
+    """Samples x (P, d) as (blocks, d, width), filled up with zeros."""
+    padded = np.zeros((-(-len(x) // width) * width, x.shape[1]))
+    padded[: len(x)] = x
+    return np.ascontiguousarray(padded.reshape(-1, width, x.shape[1]).transpose(0, 2, 1))
+
+
+def _rows(widths: tuple[int, ...], width: int) -> NDArray:
+    """Rows for a block of samples, layer by layer, beginning where a line of the cache does."""
+    shape = sum(widths) + len(widths) - 1, width
+    space = np.zeros(math.prod(shape) + LINE)
+    first = -(space.ctypes.data // space.itemsize) % LINE
+    rows = space[first : first + math.prod(shape)].reshape(shape)
+    rows[np.cumsum(np.array(widths[:-1]) + 1) - 1] = 1
+    return rows
+
+
+def _jit(function: Callable[..., Any], *reorder: str) -> Any:
+    """Compile at the first call. Infinities and NaN keep their meaning, so that divergence is seen."""
+    options = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", *reorder}}
+    try:
+        return numba.njit(function, cache=True, **options)
+    except RuntimeError:  # numba finds no folder to write to: compile once a session
+        return numba.njit(function, **options)
+
+
+def _fast(function: Callable[..., Any]) -> Any:
+    """Compile with sums in any order, as registers of several numbers need."""
+    return _jit(function, "reassoc", "nsz")
+
+
+@_fast
+def _matrix(vector, layers, layer):
+    start, _, inputs, outputs = layers[layer]
+    return vector[start : start + (inputs + 1) * outputs].reshape(inputs + 1, outputs)
+
+
+@_fast
+def _below(rows, layers, layer):
+    return rows[layers[layer, 1] : layers[layer, 1] + layers[layer, 2] + 1]
+
+
+@_fast
+def _above(rows, layers, layer):
+    first = layers[layer, 1] + layers[layer, 2] + 1
+    return rows[first : first + layers[layer, 3]]
+
+
+@_fast
+def _entry(row, k):
+    """Entry k, or 0 beyond the end. Loops over units take three at a time: 2-H-3 networks have (2 + 1) and 3."""
+    return row[k] if k < len(row) else 0.0
+
+
+@_fast
+def _row(rows, k):
+    return rows[min(k, len(rows) - 1)]
+
+
+@_fast
+def _affine(matrix, below, above, least):
+    """above = matrixᵀ below, and at least `least`: 0 is a ReLU, -inf changes nothing."""
+    for k in range(len(above)):
+        column, out = matrix[:, k], above[k]
+        for j in range(0, len(column), 3):
+            w0, w1, w2 = column[j], _entry(column, j + 1), _entry(column, j + 2)
+            a0, a1, a2 = below[j], _row(below, j + 1), _row(below, j + 2)
+            first, floor = j == 0, least if j + 3 >= len(column) else -np.inf
+            for s in range(len(out)):
+                z = (0.0 if first else out[s]) + w0 * a0[s] + w1 * a1[s] + w2 * a2[s]
+                out[s] = floor if z < floor else z
+
+
+@_fast
+def _outer(below, delta, gradient):
+    """gradient += below deltaᵀ, summed over samples."""
+    for j in range(len(below)):
+        a = below[j]
+        for k in range(0, len(delta), 3):
+            d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+            t0 = t1 = t2 = 0.0
+            for s in range(len(a)):
+                t0 += a[s] * d0[s]
+                t1 += a[s] * d1[s]
+                t2 += a[s] * d2[s]
+            _add(gradient[j], k, t0, t1, t2)
+
+
+@_fast
+def _outer_and_back(matrix, below, delta, gradient, out):
+    """The same for hidden units, and out = matrix delta where a unit is on: both in one pass over the samples."""
+    for j in range(len(out)):
+        a, o = below[j], out[j]
+        for k in range(0, len(delta), 3):
+            w0, w1, w2 = matrix[j, k], _entry(matrix[j], k + 1), _entry(matrix[j], k + 2)
+            d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+            t0 = t1 = t2 = 0.0
+            first = k == 0
+            for s in range(len(a)):
+                t0 += a[s] * d0[s]
+                t1 += a[s] * d1[s]
+                t2 += a[s] * d2[s]
+                flow = w0 * d0[s] + w1 * d1[s] + w2 * d2[s] if a[s] > 0 else 0.0
+                o[s] = flow + (0.0 if first else o[s])
+            _add(gradient[j], k, t0, t1, t2)
+
+
+@_fast
+def _add(row, k, t0, t1, t2):
+    row[k] += t0
+    if k + 1 < len(row):
+        row[k + 1] += t1
+    if k + 2 < len(row):
+        row[k + 2] += t2
+
+
+@_fast
+def _forward(vector, layers, x, rows):
+    for i in range(len(x)):
+        for s in range(x.shape[1]):
+            rows[i, s] = x[i, s]
+    for layer in range(len(layers)):
+        least = 0.0 if layer + 1 < len(layers) else -np.inf
+        _affine(_matrix(vector, layers, layer), _below(rows, layers, layer), _above(rows, layers, layer), least)
+
+
+@_fast
+def _backward(vector, layers, rows, deltas, gradient):
+    """gradient += Jᵀ delta, with the delta of the outputs in the last rows of `deltas`."""
+    for layer in range(len(layers) - 1, -1, -1):
+        below, delta = _below(rows, layers, layer), _above(deltas, layers, layer)
+        into = _matrix(gradient, layers, layer)
+        units = layers[layer, 2] if layer else 0  # no derivatives with respect to the samples
+        _outer_and_back(_matrix(vector, layers, layer), below, delta, into, _below(deltas, layers, layer)[:units])
+        _outer(below[units:], delta, into[units:])
+
+
+@_jit
+def _exp(x):
+    """exp(x) for x <= 0, within 1e-16, in a form that runs on several numbers at once; 0 below -700."""
+    n = np.floor(1.4426950408889634 * x + 0.5)
+    r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10  # log 2 in two parts
+    p = 1 / 6227020800
+    for factorial in (479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1):
+        p = p * r + 1 / factorial
+    power = np.int64((np.int64(n) + 1023) << 52).view(np.float64)
+    return 0.0 if x < -700 else p * power
+
+
+@_fast
+def _greatest(z, found):
+    for c in range(len(z)):
+        row = z[c]
+        for s in range(len(row)):
+            found[s] = row[s] if c == 0 or row[s] > found[s] else found[s]
+
+
+@_fast
+def _exponentials(z, greatest, found):
+    for c in range(len(z)):
+        row, out = z[c], found[c]
+        for s in range(len(row)):
+            out[s] = _exp(row[s] - greatest[s])
+
+
+@_fast
+def _loss(kind, z, labels, weights, count, delta):
+    """The sums of F and of the static loss over a block, its right answers, and ∂F/∂z in `delta`."""
+    classes, greatest = len(z), np.empty(z.shape[1])
+    moving, static, right = 0.0, 0.0, 0
+    _greatest(z, greatest)
+    if kind == CROSS_ENTROPY:
+        _exponentials(z, greatest, delta)
+    delta[:, len(labels) :] = 0
+    for s in range(len(labels)):
+        label, answer = labels[s], 0
+        while z[answer, s] < greatest[s]:
+            answer += 1
+        right += answer == label
+        if kind == CROSS_ENTROPY:
+            total = 0.0
+            for c in range(classes):
+                total += delta[c, s]
+            element = np.log(total) - (z[label, s] - greatest[s])
+            moving, static = moving + weights[label] * element, static + element
+            scale = weights[label] / total / count
+            for c in range(classes):
+                delta[c, s] *= scale
+            delta[label, s] -= weights[label] / count
+        else:
+            for c in range(classes):
+                residual = z[c, s] - (c == label)
+                weight = weights[label if kind == SQUARED_BY_SAMPLE else c]
+                moving, static = moving + weight * residual**2 / classes, static + residual**2 / classes
+                delta[c, s] = weight * 2 * residual / classes / count
+    return moving, static, right
+
+
+@_fast
+def _descend(
+    vector, before, layers, kind, rate, weights, x, labels, unseen_x, unseen_labels,
+    loss, static_loss, accuracy, unseen_accuracy, rows, deltas, gradient,
+):  # fmt: skip
+    """An entry and an update for each row of `weights`; the number of updates before F was not finite."""
+    count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
+    z, delta = rows[outputs:], deltas[outputs:]
+    for t in range(len(weights)):
+        gradient[:] = 0
+        moving, static, right = 0.0, 0.0, 0
+        for block in range(len(x)):
+            _forward(vector, layers, x[block], rows)
+            here = labels[block * width : (block + 1) * width]
+            sums = _loss(kind, z, here, weights[t], count, delta)
+            moving, static, right = moving + sums[0], static + sums[1], right + sums[2]
+            _backward(vector, layers, rows, deltas, gradient)
+        loss[t], static_loss[t], accuracy[t] = moving / count, static / count, right / count
+        if len(unseen_labels):
+            right = 0
+            for block in range(len(unseen_x)):
+                _forward(vector, layers, unseen_x[block], rows)
+                here = unseen_labels[block * width : (block + 1) * width]
+                right += _loss(kind, z, here, weights[t], count, delta)[2]
+            unseen_accuracy[t] = right / len(unseen_labels)
+        if not np.isfinite(moving):
+            return t
+        for i in range(len(vector)):
+            before[i] = vector[i]
+            vector[i] -= rate * gradient[i]
+    return len(weights)
