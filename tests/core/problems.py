@@ -30,11 +30,15 @@ class Smooth:
     """A model of a reader's own: tanh units, parameters in a dict, no bias in the end."""
 
     def __init__(self, inputs, units, classes):
+        self.name = f"Smooth({inputs}, {units}, {classes})"
         self.shapes = {"in": (inputs, units), "shift": (units,), "out": (units, classes)}
 
     def init(self, seed):
         random = np.random.RandomState(seed)
         return {name: random.randn(*shape) * 0.5 for name, shape in self.shapes.items()}
+
+    def __repr__(self):
+        return self.name
 
     def logits(self, params, x):
         return np.dot(np.tanh(np.dot(x, params["in"]) + params["shift"]), params["out"])

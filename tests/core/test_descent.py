@@ -13,31 +13,12 @@ import autograd
 import numpy as np
 import pytest
 from autograd.misc import flatten
-from problems import LOSSES, Sines, Smooth, flat
+from problems import LOSSES, Smooth, flat
+from runs import EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
 from threadpoolctl import threadpool_limits
 
 import minidyn as md
 from minidyn import loop
-
-TASK, NET = md.spiral(20), md.MLP(2, 8, 3)
-LOSS = md.CrossEntropy(md.Oscillation(10, 40))
-EVERY = {"hessian_max": 5, "hessian_min": 7, "hessian_spectrum": 11, "ntk_max": 5, "params": 1}
-
-
-def train(net=NET, params=None, task=TASK, loss=LOSS, *, seed=1, **options):
-    options = {"learning_rate": 0.5, "steps": 40, "progress": False, **options}
-    return md.train(net, net.init(seed) if params is None else params, task, loss, **options)
-
-
-def assert_same(run, other):
-    """The same bits: parameters, every entry of the record, its coordinates and types."""
-    assert flatten(run.params)[0].tobytes() == flatten(other.params)[0].tobytes()
-    assert set(run.history.variables) == set(other.history.variables)
-    for name, variable in run.history.variables.items():
-        assert variable.dtype == other.history[name].dtype, name
-        assert variable.dims == other.history[name].dims, name
-        assert variable.attrs == other.history[name].attrs, name
-        assert variable.values.tobytes() == other.history[name].values.tobytes(), name
 
 
 class TestRecord:
@@ -176,25 +157,11 @@ class TestMiniBatches:
             assert run.history.loss[k] == pytest.approx(whole, rel=1e-13)
 
     def test_the_seed_orders_them(self):
-        one, other = (
-            md.train(NET, NET.init(0), TASK, LOSS, learning_rate=0.5, steps=9, batch_size=7, seed=s) for s in (0, 1)
-        )
+        one, other = (train(batch_size=7, seed=seed) for seed in (0, 1))
         assert (one.history.loss[1:] != other.history.loss[1:]).any()
 
     def test_one_batch_of_all_samples_is_full_batch(self):
         np.testing.assert_allclose(train(batch_size=60).history.loss, train().history.loss, rtol=1e-12)
-
-
-OWN = {"flag": (5, lambda net, params, task, loss, step: step > 7), "clock": (3, lambda *args: args[-1])}
-SETUPS = {
-    "full batch": {},
-    "mini-batches": {"batch_size": 7, "seed": 2},
-    "validation": {"validation": md.spiral(5, seed=9), "start": 13},
-    "measures": {"measure": EVERY},
-    "own measures": {"measure": OWN},
-    "own model": {"net": Smooth(2, 6, 3), "measure": {"hessian_max": 5, "ntk_max": 5, **OWN}},
-    "own waveform": {"loss": md.SquaredError(Sines(30, 3), "output"), "measure": {"hessian_max": 5}},
-}
 
 
 @pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
@@ -207,15 +174,6 @@ class TestResume:
         first, again = train(**setup), train(**setup)
         first.resume(20, progress=False)
         assert_same(first, again)
-
-
-def interrupt_at(step):
-    def measure(net, params, task, loss, now):
-        if now == step:
-            raise KeyboardInterrupt
-        return now
-
-    return {"stop": (1, measure)}
 
 
 class TestInterrupt:
