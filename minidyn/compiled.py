@@ -24,12 +24,13 @@ from minidyn.mlp import MLP
 from minidyn.record import SERIES, Record, Settings
 
 CACHED = 2**16  # numbers in a block: half a megabyte
+WORK = 10**8  # weights times samples between two looks at the keyboard: a few hundredths of a second
 LINE = 8  # numbers in a line of the cache, and in the widest registers
 CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
 
 
 class CompiledEngine:
-    """What `loop` asks of an engine, for an `MLP` and one of our losses, with full batches."""
+    """The engine for an `MLP`, one of our losses and full batches."""
 
     def __init__(self, settings: Settings):
         net, task, unseen = settings.net, settings.task, settings.validation
@@ -43,9 +44,12 @@ class CompiledEngine:
         self.unseen_labels = self.labels[:0] if unseen is None else unseen.labels.copy()
         self.rows, self.deltas = _rows(net.widths, width), _rows(net.widths, width)
         self.gradient = np.empty(net.size)
+        self.stretch = max(1, min(500, WORK // (net.size * len(task))))
+
+    def evaluate(self, vector: NDArray, done: int, record: Record) -> bool:
+        return self.advance(vector, done, done + 1, record)[1] > done
 
     def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> tuple[NDArray, int, NDArray]:
-        """Update until `stop` updates are done or F is not finite; before each update, write an entry."""
         entries = slice(done - record.first, stop - record.first)
         series = [record.series[name][entries] if name in record.series else np.empty(0) for name in SERIES]
         vector, before = vector.copy(), vector.copy()
@@ -66,10 +70,6 @@ class CompiledEngine:
             self.gradient,
         )
         return vector, done + updates, before
-
-    def is_finite(self, vector: NDArray, done: int, record: Record) -> bool:
-        """Write entry `done`; is F finite there?"""
-        return self.advance(vector, done, done + 1, record)[1] > done
 
 
 def _kind(loss: Loss) -> int:
@@ -109,50 +109,50 @@ def _rows(widths: tuple[int, ...], width: int) -> NDArray:
     return rows
 
 
-def _jit(function: Callable[..., Any], *reorder: str) -> Any:
-    """Compile at the first call. Infinities and NaN keep their meaning, so that divergence is seen."""
-    options = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", *reorder}}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+IN_ANY_ORDER = {"reassoc", "nsz", "contract"}  # for sums; infinities and NaN keep their meaning: divergence is seen
+_as_written = numba.njit(fastmath={"contract"}, **OPTIONS)
+_fast = numba.njit(fastmath=IN_ANY_ORDER, **OPTIONS)
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    """`_fast`, compiled once a machine; or once a session, where numba finds no folder to write to."""
     try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # numba finds no folder to write to: compile once a session
-        return numba.njit(function, **options)
-
-
-def _fast(function: Callable[..., Any]) -> Any:
-    """Compile with sums in any order, as registers of several numbers need."""
-    return _jit(function, "reassoc", "nsz")
+        return numba.njit(function, fastmath=IN_ANY_ORDER, cache=True, **OPTIONS)
+    except RuntimeError:
+        return _fast(function)
 
 
 @_fast
-def _matrix(vector, layers, layer):
+def _matrix(vector: NDArray, layers: NDArray, layer: int) -> NDArray:
     start, _, inputs, outputs = layers[layer]
     return vector[start : start + (inputs + 1) * outputs].reshape(inputs + 1, outputs)
 
 
 @_fast
-def _below(rows, layers, layer):
+def _below(rows: NDArray, layers: NDArray, layer: int) -> NDArray:
     return rows[layers[layer, 1] : layers[layer, 1] + layers[layer, 2] + 1]
 
 
 @_fast
-def _above(rows, layers, layer):
+def _above(rows: NDArray, layers: NDArray, layer: int) -> NDArray:
     first = layers[layer, 1] + layers[layer, 2] + 1
     return rows[first : first + layers[layer, 3]]
 
 
 @_fast
-def _entry(row, k):
+def _entry(row: NDArray, k: int) -> float:
     """Entry k, or 0 beyond the end. Loops over units take three at a time: 2-H-3 networks have (2 + 1) and 3."""
     return row[k] if k < len(row) else 0.0
 
 
 @_fast
-def _row(rows, k):
+def _row(rows: NDArray, k: int) -> NDArray:
     return rows[min(k, len(rows) - 1)]
 
 
 @_fast
-def _affine(matrix, below, above, least):
+def _affine(matrix: NDArray, below: NDArray, above: NDArray, least: float) -> None:
     """above = matrixᵀ below, and at least `least`: 0 is a ReLU, -inf changes nothing."""
     for k in range(len(above)):
         column, out = matrix[:, k], above[k]
@@ -166,7 +166,7 @@ def _affine(matrix, below, above, least):
 
 
 @_fast
-def _outer(below, delta, gradient):
+def _outer(below: NDArray, delta: NDArray, gradient: NDArray) -> None:
     """gradient += below deltaᵀ, summed over samples."""
     for j in range(len(below)):
         a = below[j]
@@ -181,7 +181,7 @@ def _outer(below, delta, gradient):
 
 
 @_fast
-def _outer_and_back(matrix, below, delta, gradient, out):
+def _outer_and_back(matrix: NDArray, below: NDArray, delta: NDArray, gradient: NDArray, out: NDArray) -> None:
     """The same for hidden units, and out = matrix delta where a unit is on: both in one pass over the samples."""
     for j in range(len(out)):
         a, o = below[j], out[j]
@@ -200,7 +200,7 @@ def _outer_and_back(matrix, below, delta, gradient, out):
 
 
 @_fast
-def _add(row, k, t0, t1, t2):
+def _add(row: NDArray, k: int, t0: float, t1: float, t2: float) -> None:
     row[k] += t0
     if k + 1 < len(row):
         row[k + 1] += t1
@@ -209,7 +209,7 @@ def _add(row, k, t0, t1, t2):
 
 
 @_fast
-def _forward(vector, layers, x, rows):
+def _forward(vector: NDArray, layers: NDArray, x: NDArray, rows: NDArray) -> None:
     for i in range(len(x)):
         for s in range(x.shape[1]):
             rows[i, s] = x[i, s]
@@ -219,7 +219,7 @@ def _forward(vector, layers, x, rows):
 
 
 @_fast
-def _backward(vector, layers, rows, deltas, gradient):
+def _backward(vector: NDArray, layers: NDArray, rows: NDArray, deltas: NDArray, gradient: NDArray) -> None:
     """gradient += Jᵀ delta, with the delta of the outputs in the last rows of `deltas`."""
     for layer in range(len(layers) - 1, -1, -1):
         below, delta = _below(rows, layers, layer), _above(deltas, layers, layer)
@@ -229,8 +229,8 @@ def _backward(vector, layers, rows, deltas, gradient):
         _outer(below[units:], delta, into[units:])
 
 
-@_jit
-def _exp(x):
+@_as_written
+def _exp(x: float) -> float:
     """exp(x) for x <= 0, within 1e-16, in a form that runs on several numbers at once; 0 below -700."""
     n = np.floor(1.4426950408889634 * x + 0.5)
     r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10  # log 2 in two parts
@@ -242,7 +242,7 @@ def _exp(x):
 
 
 @_fast
-def _greatest(z, found):
+def _greatest(z: NDArray, found: NDArray) -> None:
     for c in range(len(z)):
         row = z[c]
         for s in range(len(row)):
@@ -250,7 +250,7 @@ def _greatest(z, found):
 
 
 @_fast
-def _exponentials(z, greatest, found):
+def _exponentials(z: NDArray, greatest: NDArray, found: NDArray) -> None:
     for c in range(len(z)):
         row, out = z[c], found[c]
         for s in range(len(row)):
@@ -258,7 +258,9 @@ def _exponentials(z, greatest, found):
 
 
 @_fast
-def _loss(kind, z, labels, weights, count, delta):
+def _loss(
+    kind: int, z: NDArray, labels: NDArray, weights: NDArray, count: int, delta: NDArray
+) -> tuple[float, float, int]:
     """The sums of F and of the static loss over a block, its right answers, and ∂F/∂z in `delta`."""
     classes, greatest = len(z), np.empty(z.shape[1])
     moving, static, right = 0.0, 0.0, 0
@@ -290,11 +292,26 @@ def _loss(kind, z, labels, weights, count, delta):
     return moving, static, right
 
 
-@_fast
+@_kept
 def _descend(
-    vector, before, layers, kind, rate, weights, x, labels, unseen_x, unseen_labels,
-    loss, static_loss, accuracy, unseen_accuracy, rows, deltas, gradient,
-):  # fmt: skip
+    vector: NDArray,
+    before: NDArray,
+    layers: NDArray,
+    kind: int,
+    rate: float,
+    weights: NDArray,
+    x: NDArray,
+    labels: NDArray,
+    unseen_x: NDArray,
+    unseen_labels: NDArray,
+    loss: NDArray,
+    static_loss: NDArray,
+    accuracy: NDArray,
+    unseen_accuracy: NDArray,
+    rows: NDArray,
+    deltas: NDArray,
+    gradient: NDArray,
+) -> int:
     """An entry and an update for each row of `weights`; the number of updates before F was not finite."""
     count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
     z, delta = rows[outputs:], deltas[outputs:]

@@ -1,4 +1,4 @@
-"""The loop of gradient descent in NumPy: stretches of plain updates between measurements.
+"""The loop of gradient descent: measurements, and between them stretches of plain updates by an engine.
 
 Entry k of the record is measured after k updates, with the Γ of the update to come: the loss that entry k
 shows is the one whose gradient update k + 1 follows.
@@ -16,11 +16,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from minidyn import _progress, model
+from minidyn import _progress, engine
+from minidyn.engine import Engine, State
 from minidyn.record import Record, Settings
-from minidyn.task import Task
-
-CHUNK = 500  # updates between two looks at the progress bar and the keyboard
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +70,11 @@ class _Descent:
     warm: dict[str, NDArray]
     history: xr.Dataset  # of the descent that this one continues
     record: Record = field(init=False)
-    # (weights, updates done, weights one update ago), replaced as one, so that an interrupt finds them consistent
-    state: tuple[NDArray, int, NDArray] = field(init=False)
+    engine: Engine = field(init=False)
+    state: State = field(init=False)  # replaced as one, so that an interrupt finds it consistent
 
     def __post_init__(self) -> None:
+        self.engine = engine.start(self.settings)
         self.record = Record(self.settings, self.first, self.steps)
         self.state = self.vector, self.first, self.vector
 
@@ -90,8 +89,10 @@ class _Descent:
             self._measure()
             if self.done == last:
                 return "finished"
-            before, due = self.done, [m.next_due(self.done) for m in self.settings.measures]
-            self._advance(min([last, before + CHUNK, *due]))
+            vector, before, _ = self.state
+            due = [measure.next_due(before) for measure in self.settings.measures]
+            stop = min([last, before + self.engine.stretch, *due])
+            self.state = self.engine.advance(vector, before, stop, self.record)
             tick(self.done - before)
         return "diverged"
 
@@ -112,49 +113,4 @@ class _Descent:
         return name in self.history and int(self.history[f"{name}_step"][-1]) == self.settings.start + done
 
     def _is_finite_here(self) -> bool:
-        return self._evaluate(self.state[0], self.done) is not None
-
-    def _advance(self, stop: int) -> None:
-        """Update until `stop` updates are done, or the loss is not finite."""
-        rate, in_batches = self.settings.learning_rate, self.settings.batch_size is not None
-        for done in range(self.done, stop):
-            vector = self.state[0]
-            gradient = self._evaluate(vector, done)
-            if gradient is None:
-                return
-            step = self._batch_gradient(vector, done) if in_batches else gradient()
-            self.state = vector - rate * step, done + 1, vector
-
-    def _evaluate(self, vector: NDArray, done: int) -> Callable[[], NDArray] | None:
-        """Write entry `done` of the record; the gradient there, on demand, or None where F is not finite."""
-        s = self.settings
-        logits, pullback = model.vjp(s.net, s.unflatten(vector), s.task.x)
-        elements, slopes = s.loss.parts(logits, s.task.labels)
-        weight = s.loss.spread(self.record.weights_at(done), s.task.labels)
-        weighted = float((weight * elements).sum())
-        self.record.write(
-            done,
-            loss=weighted / len(logits),
-            static_loss=float(elements.sum()) / len(logits),
-            accuracy=_accuracy(logits, s.task),
-            validation_accuracy=self._validation_accuracy(vector),
-        )
-        if not np.isfinite(weighted):
-            return None
-        return lambda: pullback(weight * slopes / len(logits))
-
-    def _validation_accuracy(self, vector: NDArray) -> float | None:
-        s = self.settings
-        if s.validation is None:
-            return None
-        return _accuracy(s.net.logits(s.unflatten(vector), s.validation.x), s.validation)
-
-    def _batch_gradient(self, vector: NDArray, done: int) -> NDArray:
-        s = self.settings
-        batch = s.batch(done)
-        logits, pullback = model.vjp(s.net, s.unflatten(vector), s.task.x[batch])
-        return pullback(s.loss.gradient(logits, s.task.labels[batch], s.start + done))
-
-
-def _accuracy(logits: NDArray, task: Task) -> float:
-    return np.count_nonzero(logits.argmax(axis=1) == task.labels) / len(task)
+        return self.engine.evaluate(self.state[0], self.done, self.record)

@@ -41,6 +41,7 @@ class Settings:
     seed: int
     validation: Task | None
     measures: tuple[Measure, ...]
+    engine: str = "numpy"
     size: int = field(init=False)
     unflatten: Callable[[NDArray], Any] = field(init=False)
 
