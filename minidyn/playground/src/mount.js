@@ -44,6 +44,7 @@ function mountLinked(element, ordinal) {
 // anywidget: the state is shared with Python, and what was measured is sent to it.
 function render({ model, el }) {
   const host = el.appendChild(document.createElement("div"));
+  host.dataset.lmSuppressShortcuts = ""; // or JupyterLab takes the arrow keys from the sliders
   const lab = new Lab(host, model.get("state"));
   const view = String(Math.random());
   let told = { ...lab.state };

@@ -74,7 +74,7 @@ export class Chart {
     this.value = element("span", { className: "chart-value" });
     this.choice = kind.choice && new Choice(kind.choice, set);
     this.canvas = element("canvas");
-    this.plot = element("div", { className: "chart-plot", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuenow": 0 }, [this.canvas]);
+    this.plot = element("div", { className: "chart-plot", role: "slider", ariaLabel: "Inspect a step", tabindex: 0, "aria-valuemin": 0, "aria-valuenow": 0 }, [this.canvas]);
     this.element = element("div", { className: "chart" }, [
       element("div", { className: "chart-head" }, [this.title, this.choice?.element ?? this.legend, this.value]),
       this.plot,

@@ -102,7 +102,7 @@ export class Settings {
 class Slider {
   constructor(setting, set) {
     this.setting = setting;
-    this.value = element("output", { ariaHidden: "true" });
+    this.value = element("span", { className: "field-value", "aria-hidden": "true" });
     this.input = element("input", {
       type: "range", min: 0, max: setting.stops.length - 1, step: 1,
       oninput: () => set({ [setting.name]: setting.stops[this.input.value] }),

@@ -53,7 +53,7 @@ export class Lab {
     this.plots = element("div", { className: "plots" }, this.charts.map((chart) => chart.element));
     this.stage = element("div", { className: "stage" }, [this.pictures, this.plots]);
     this.live = element("div", { className: "unseen", role: "status", "aria-live": "polite" });
-    this.root = element("section", { className: "lab", ariaLabel: "Training lab" }, [
+    this.root = element("div", { className: "lab", role: "group", ariaLabel: "Training lab" }, [
       this.toolbar.element, this.stage, this.settings.element, this.toolbar.foot, this.live,
     ]);
     root.replaceChildren(element("style", { text: style }), this.root);
