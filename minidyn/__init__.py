@@ -19,6 +19,7 @@ from minidyn.losses import CrossEntropy, SquaredError
 from minidyn.mlp import MLP
 from minidyn.model import gradient
 from minidyn.oscillation import Oscillation
+from minidyn.sweeps import sweep
 from minidyn.task import Task, spiral
 
 __version__ = "0.1.0"
@@ -40,5 +41,6 @@ __all__ = [
     "ntk",
     "ntk_eigenvalues",
     "spiral",
+    "sweep",
     "train",
 ]
