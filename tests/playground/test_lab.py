@@ -160,10 +160,11 @@ def test_published_run_doubles_its_period_where_the_librarys_does(open_lab):
     )  # fmt: skip
     expected = first_doubling(run.history.unmoved.values[1:] - run.history.loss.values[:-1])
     page = open_lab("")
-    page.evaluate("window.rows = []; lab.on('rows', (got) => got.rows && rows.push(...got.rows[0]))")
+    page.evaluate("lab.on('rows', (got) => (got.opened ? (window.rows = []) : rows.push(...got.rows[0])))")
     run_to(page, 5000)
-    rows = np.reshape(page.evaluate("lab.set({ seed: 0 }); rows"), (-1, 9))
-    found = first_doubling(rows[rows[:, 0] > 0, 4])
+    rows = np.reshape(page.evaluate("rows"), (-1, 9))
+    assert rows[:, 0].tolist() == list(range(5001))
+    found = first_doubling(rows[1:, 4])
     assert abs(found - expected) <= 5
     assert 3000 < expected < 5000
 
