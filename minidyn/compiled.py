@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from minidyn.losses import Loss, SquaredError
 from minidyn.mlp import MLP
-from minidyn.record import SERIES, Record, Settings
+from minidyn.record import Record, Settings
 
 CACHED = 2**16  # numbers in a block: half a megabyte
 WORK = 10**8  # weights times samples between two looks at the keyboard: a few hundredths of a second
@@ -51,7 +51,7 @@ class CompiledEngine:
 
     def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> tuple[NDArray, int, NDArray]:
         entries = slice(done - record.first, stop - record.first)
-        series = [record.series[name][entries] if name in record.series else np.empty(0) for name in SERIES]
+        unseen_accuracy = record.validation_accuracy
         vector, before = vector.copy(), vector.copy()
         updates = _descend(
             vector,
@@ -64,7 +64,9 @@ class CompiledEngine:
             self.labels,
             self.unseen_x,
             self.unseen_labels,
-            *series,
+            record.class_loss[entries],
+            record.accuracy[entries],
+            np.empty(0) if unseen_accuracy is None else unseen_accuracy[entries],
             self.rows,
             self.deltas,
             self.gradient,
@@ -259,11 +261,10 @@ def _exponentials(z: NDArray, greatest: NDArray, found: NDArray) -> None:
 
 @_fast
 def _loss(
-    kind: int, z: NDArray, labels: NDArray, weights: NDArray, count: int, delta: NDArray
-) -> tuple[float, float, int]:
-    """The sums of F and of the static loss over a block, its right answers, and ∂F/∂z in `delta`."""
-    classes, greatest = len(z), np.empty(z.shape[1])
-    moving, static, right = 0.0, 0.0, 0
+    kind: int, z: NDArray, labels: NDArray, weights: NDArray, count: int, class_loss: NDArray, delta: NDArray
+) -> int:
+    """Add a block's share to L, with F(t) = Σ Γ_c(t) L_c, and set ∂F/∂z in `delta`; the number of right answers."""
+    classes, greatest, right = len(z), np.empty(z.shape[1]), 0
     _greatest(z, greatest)
     if kind == CROSS_ENTROPY:
         _exponentials(z, greatest, delta)
@@ -277,19 +278,18 @@ def _loss(
             total = 0.0
             for c in range(classes):
                 total += delta[c, s]
-            element = np.log(total) - (z[label, s] - greatest[s])
-            moving, static = moving + weights[label] * element, static + element
+            class_loss[label] += (np.log(total) - (z[label, s] - greatest[s])) / count
             scale = weights[label] / total / count
             for c in range(classes):
                 delta[c, s] *= scale
             delta[label, s] -= weights[label] / count
         else:
             for c in range(classes):
+                weighed = label if kind == SQUARED_BY_SAMPLE else c
                 residual = z[c, s] - (c == label)
-                weight = weights[label if kind == SQUARED_BY_SAMPLE else c]
-                moving, static = moving + weight * residual**2 / classes, static + residual**2 / classes
-                delta[c, s] = weight * 2 * residual / classes / count
-    return moving, static, right
+                class_loss[weighed] += residual**2 / classes / count
+                delta[c, s] = weights[weighed] * 2 * residual / classes / count
+    return right
 
 
 @_kept
@@ -304,8 +304,7 @@ def _descend(
     labels: NDArray,
     unseen_x: NDArray,
     unseen_labels: NDArray,
-    loss: NDArray,
-    static_loss: NDArray,
+    class_loss: NDArray,
     accuracy: NDArray,
     unseen_accuracy: NDArray,
     rows: NDArray,
@@ -314,25 +313,26 @@ def _descend(
 ) -> int:
     """An entry and an update for each row of `weights`; the number of updates before F was not finite."""
     count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
-    z, delta = rows[outputs:], deltas[outputs:]
+    z, delta, unused = rows[outputs:], deltas[outputs:], np.empty(layers[-1, 3])
     for t in range(len(weights)):
-        gradient[:] = 0
-        moving, static, right = 0.0, 0.0, 0
+        right, class_loss[t], gradient[:] = 0, 0.0, 0.0
         for block in range(len(x)):
             _forward(vector, layers, x[block], rows)
             here = labels[block * width : (block + 1) * width]
-            sums = _loss(kind, z, here, weights[t], count, delta)
-            moving, static, right = moving + sums[0], static + sums[1], right + sums[2]
+            right += _loss(kind, z, here, weights[t], count, class_loss[t], delta)
             _backward(vector, layers, rows, deltas, gradient)
-        loss[t], static_loss[t], accuracy[t] = moving / count, static / count, right / count
+        accuracy[t] = right / count
         if len(unseen_labels):
             right = 0
             for block in range(len(unseen_x)):
                 _forward(vector, layers, unseen_x[block], rows)
                 here = unseen_labels[block * width : (block + 1) * width]
-                right += _loss(kind, z, here, weights[t], count, delta)[2]
+                right += _loss(kind, z, here, weights[t], count, unused, delta)
             unseen_accuracy[t] = right / len(unseen_labels)
-        if not np.isfinite(moving):
+        value = 0.0
+        for c in range(len(unused)):
+            value += weights[t, c] * class_loss[t, c]
+        if not np.isfinite(value):
             return t
         for i in range(len(vector)):
             before[i] = vector[i]

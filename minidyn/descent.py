@@ -29,9 +29,10 @@ class Run:
     params
         The parameters reached, in the structure of `net.init`.
     history : xarray.Dataset
-        Over "step" = start..start+steps: loss (the dynamical F), static_loss, accuracy, weights (step, class)
-        and, with validation data, validation_accuracy; each measure is over its own "<name>_step". Entry k is
-        measured after k updates, with the Γ of the update to come.
+        Over "step" = start..start+steps: loss (the dynamical F), static_loss, accuracy, weights (step, class),
+        class_loss (step, class), which Γ multiplies: F(t) = Σ_c Γ_c(t) L_c; and, with validation data,
+        validation_accuracy. Each measure is over its own "<name>_step". Entry k is measured after k updates,
+        with the Γ of the update to come.
     status : str
         "finished", "diverged" or "interrupted" ("failed" in a run that an error carries).
     settings : Settings

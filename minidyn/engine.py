@@ -6,6 +6,7 @@ sums in another order: results agree to rounding, which a chaotic run amplifies 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
@@ -76,17 +77,12 @@ class NumpyEngine:
         s = self.settings
         logits, pullback = model.vjp(s.net, s.unflatten(vector), s.task.x)
         elements, slopes = s.loss.parts(logits, s.task.labels)
-        weight = s.loss.spread(record.weights_at(done), s.task.labels)
-        weighted = float((weight * elements).sum())
-        record.write(
-            done,
-            loss=weighted / len(logits),
-            static_loss=float(elements.sum()) / len(logits),
-            accuracy=_accuracy(logits, s.task),
-            validation_accuracy=self._validation_accuracy(vector),
-        )
+        class_loss = s.loss.gather(elements, s.task.labels, s.task.classes) / len(logits)
+        record.write(done, class_loss, _accuracy(logits, s.task), self._validation_accuracy(vector))
+        class_weights = record.weights_at(done)
+        weight = s.loss.spread(class_weights, s.task.labels)
         self.gradient = lambda: pullback(weight * slopes / len(logits))
-        return bool(np.isfinite(weighted))
+        return math.isfinite(class_weights @ class_loss)
 
     def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> State:
         s = self.settings

@@ -60,6 +60,12 @@ class Loss(ABC):
         """The class weights laid out over samples and outputs: shape (P, 1), or (1, C)."""
         return weights[None, :] if self.per_output else weights[labels][:, None]
 
+    def gather(self, elements: NDArray, labels: NDArray, classes: int) -> NDArray:
+        """The sums of the elements that each class weight multiplies, shape (C,): the other way than `spread`."""
+        if self.per_output:
+            return elements.sum(axis=0)
+        return np.bincount(labels, across(np.add, elements)[:, 0], classes)
+
     def value(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> float:
         """F at a step.
 

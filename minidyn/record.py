@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from minidyn.measures import Measure
 
 SERIES = ("loss", "static_loss", "accuracy", "validation_accuracy")
-RESERVED = (*SERIES, "weights", "step", "class")
+RESERVED = (*SERIES, "weights", "class_loss", "step", "class")
 UNITS = {
     "loss": "F(t), with the Γ in force",
     "static_loss": "F with Γ = 1",
     "accuracy": "fraction of samples",
+    "weights": "class weights Γ",
+    "class_loss": "what each Γ multiplies in F",
 }
 
 
@@ -81,16 +83,19 @@ class Record:
         self.settings = settings
         self.first = first
         self.weights = settings.class_weights(first, first + steps + 1)
-        names = SERIES if settings.validation is not None else SERIES[:3]
-        self.series = {name: np.full(steps + 1, np.nan) for name in names}
+        self.class_loss = np.full_like(self.weights, np.nan)  # L, with F(t) = Σ Γ_c(t) L_c
+        self.accuracy = np.full(steps + 1, np.nan)
+        self.validation_accuracy = None if settings.validation is None else np.full(steps + 1, np.nan)
         self.kept: dict[str, list[tuple[int, NDArray]]] = {measure.name: [] for measure in settings.measures}
 
     def weights_at(self, done: int) -> NDArray:
         return self.weights[done - self.first]
 
-    def write(self, done: int, **values: float | None) -> None:
-        for name, series in self.series.items():
-            series[done - self.first] = values[name]
+    def write(self, done: int, class_loss: NDArray, accuracy: float, validation_accuracy: float | None) -> None:
+        entry = done - self.first
+        self.class_loss[entry], self.accuracy[entry] = class_loss, accuracy
+        if self.validation_accuracy is not None:
+            self.validation_accuracy[entry] = validation_accuracy
 
     def keep(self, name: str, done: int, value: NDArray) -> None:
         kept = self.kept[name]
@@ -101,17 +106,23 @@ class Record:
     def dataset(self, done: int) -> xr.Dataset:
         """The entries up to `done` updates."""
         start, entries = self.settings.start, done - self.first + 1
+        weights, class_loss = self.weights[:entries], self.class_loss[:entries]
+        columns = {
+            "loss": (weights * class_loss).sum(axis=1),
+            "static_loss": class_loss.sum(axis=1),
+            "accuracy": self.accuracy[:entries],
+            "weights": weights,
+            "class_loss": class_loss,
+        }
+        if self.validation_accuracy is not None:
+            columns["validation_accuracy"] = self.validation_accuracy[:entries]
         found = xr.Dataset(
             {
-                name: ("step", values[:entries], {"long_name": UNITS.get(name, name)})
-                for name, values in self.series.items()
+                name: (("step", "class")[: values.ndim], values, {"long_name": UNITS.get(name, name)})
+                for name, values in columns.items()
             },
-            coords={
-                "step": start + np.arange(self.first, done + 1),
-                "class": np.arange(self.weights.shape[1]),
-            },
+            coords={"step": start + np.arange(self.first, done + 1), "class": np.arange(weights.shape[1])},
         )
-        found["weights"] = (("step", "class"), self.weights[:entries], {"long_name": "class weights Γ"})
         for name, kept in self.kept.items():
             kept = [(at, value) for at, value in kept if at <= done]
             if kept:
