@@ -17,18 +17,14 @@ ENGINE: Literal["h5netcdf"] = "h5netcdf"
 
 
 def write(path: str | os.PathLike[str], data: xr.Dataset, state: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """A Dataset, and beside it, in the group "state", named arrays and a dictionary of settings.
-
-    The last 32 bytes are a checksum of what precedes them, so that damage is found before it is read.
-    """
+    """A Dataset, and beside it, in the group "state", named arrays and a dictionary of settings."""
     beside = xr.Dataset({name: (tuple(f"{name}_{axis}" for axis in range(a.ndim)), a) for name, a in state.items()})
     beside.attrs["about"] = json.dumps(about)
 
     def write_both(temporary: Path) -> None:
         data.to_netcdf(temporary, engine=ENGINE)
         beside.to_netcdf(temporary, mode="a", group="state", engine=ENGINE)
-        with open(temporary, "r+b") as file:  # HDF5 ignores what follows its own end
-            file.write(sha256(file.read()).digest())
+        seal(temporary)
 
     atomically(path, write_both)
 
@@ -38,14 +34,28 @@ def read(path: str | os.PathLike[str]) -> tuple[xr.Dataset, dict[str, np.ndarray
 
     Raises FileNotFoundError, or a ValueError where the file is something else or damaged.
     """
+    check_sealed(path)
+    data = xr.load_dataset(path, engine=ENGINE)
+    beside = xr.load_dataset(path, group="state", engine=ENGINE)
+    return data, {str(name): beside[name].values for name in beside}, json.loads(beside.attrs["about"])
+
+
+def seal(path: Path) -> None:
+    """Append a checksum of what precedes it, so that damage is found before it is read.
+
+    HDF5 and PyTorch ignore what follows the end of their own files.
+    """
+    with open(path, "r+b") as file:
+        file.write(sha256(file.read()).digest())
+
+
+def check_sealed(path: str | os.PathLike[str]) -> None:
+    """Raise FileNotFoundError where there is no file, and a ValueError where its seal does not fit."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"path {str(path)!r} does not exist or is not a file")
     content = Path(path).read_bytes()
     if sha256(content[:-32]).digest() != content[-32:]:
         raise ValueError(f"path {str(path)!r} is not a whole file written by minidyn, or it is damaged")
-    data = xr.load_dataset(path, engine=ENGINE)
-    beside = xr.load_dataset(path, group="state", engine=ENGINE)
-    return data, {str(name): beside[name].values for name in beside}, json.loads(beside.attrs["about"])
 
 
 def atomically(path: str | os.PathLike[str], write_to: Callable[[Path], Any]) -> None:

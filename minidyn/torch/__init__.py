@@ -10,6 +10,7 @@
 
     top_eigenvalues(model, (x, y), criterion, k=3)
 
+Images: `python -m minidyn.torch digits --amplitude 10 --period 100` trains Myrtle5; `Trainer` does it from Python.
 Works with PyTorch 2.6 and later. Everything here is tested on the CPU; none of it has yet been run on a GPU.
 """
 
@@ -19,7 +20,20 @@ except ImportError as error:
     raise ImportError("minidyn.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
 
 from minidyn.torch.curvature import top_eigenvalues
+from minidyn.torch.images import Images, cifar10, digits
 from minidyn.torch.kernel import empirical_ntk
 from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
+from minidyn.torch.networks import Myrtle5
+from minidyn.torch.training import Trainer
 
-__all__ = ["DynamicalCrossEntropyLoss", "DynamicalMSELoss", "empirical_ntk", "top_eigenvalues"]
+__all__ = [
+    "DynamicalCrossEntropyLoss",
+    "DynamicalMSELoss",
+    "Images",
+    "Myrtle5",
+    "Trainer",
+    "cifar10",
+    "digits",
+    "empirical_ntk",
+    "top_eigenvalues",
+]

@@ -74,7 +74,8 @@ class _DynamicalLoss(nn.Module):
         return torch.from_numpy(self.gamma.weights(self._step))
 
     def extra_repr(self) -> str:
-        return f"{self.gamma}, reduction={self.reduction!r}, normalize={self.normalize!r}"
+        options = ("ignore_index", "reduction", "label_smoothing", "normalize")
+        return ", ".join([str(self.gamma), *(f"{name}={getattr(self, name)!r}" for name in options)])
 
     @abstractmethod
     def _losses(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:

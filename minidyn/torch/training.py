@@ -1,0 +1,337 @@
+"""Training on images with a dynamical loss: stochastic gradient descent that can be killed and goes on exactly.
+
+Everything random in update k (the order of the samples, dropout) is a function of the seed and k, so a checkpoint
+needs no random state, and a resumed run repeats what the uninterrupted one would have done.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from minidyn import _checks as check
+from minidyn import _progress, storage
+from minidyn.torch.images import Images
+from minidyn.torch.losses import _DynamicalLoss
+
+CHUNK = 1000  # images that are evaluated at a time
+SERIES = ("loss", "static_loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+class Trainer:
+    """Stochastic gradient descent with momentum on images, with the data on the device.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Trained in place, and moved to the device.
+    train : Images
+    loss : DynamicalCrossEntropyLoss or DynamicalMSELoss
+        Its clock advances by one an update. With amplitude 1 it is the static loss.
+    validation : Images, optional
+    learning_rate, momentum, weight_decay : float
+        As in `torch.optim.SGD`.
+    batch_size : int
+        Samples an update. An epoch goes through all of them in its own order; its last batch may be smaller.
+    seed : int
+        Of the order of the samples, and of what is random in the model.
+    mixed_precision : bool
+        Compute the forward pass in bfloat16 under `torch.autocast`; weights and loss stay in float32.
+    measure_every : int
+        Updates between two entries of the record, which go through all images: choose it odd, so that the record
+        does not see one branch of a period-2 orbit only.
+    device : optional
+        Default: an accelerator if PyTorch sees one, else the CPU.
+
+    Attributes
+    ----------
+    done : int
+        Updates so far.
+    history : xarray.Dataset
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is not of the kind above.
+
+    Examples
+    --------
+    >>> from minidyn.torch import DynamicalCrossEntropyLoss, Myrtle5, Trainer, digits
+    >>> train, validation = digits(train_size=100)
+    >>> loss = DynamicalCrossEntropyLoss(amplitude=5, period=20, num_classes=10)
+    >>> trainer = Trainer(Myrtle5(1, width=4), train, loss, validation=validation, batch_size=50, measure_every=5)
+    >>> trainer.run(10, progress=False).sizes["step"]
+    3
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Images,
+        loss: _DynamicalLoss,
+        *,
+        validation: Images | None = None,
+        learning_rate: float = 0.05,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        batch_size: int = 128,
+        seed: int = 0,
+        mixed_precision: bool = False,
+        measure_every: int = 51,
+        device: Any = None,
+    ):
+        _check_kinds(model, train, loss, validation)
+        self.batch_size = check.integer("batch_size", batch_size, least=1, most=len(train))
+        self.seed = check.integer("seed", seed, least=0, most=2**32 - 1)
+        self.measure_every = check.integer("measure_every", measure_every, least=1)
+        self.mixed_precision = bool(mixed_precision)
+        self.device = torch.device(device) if device is not None else _default_device()
+        self.model, self.loss = model.to(self.device), loss.to(self.device)
+        self.train, self.validation = train.to(self.device), validation and validation.to(self.device)
+        learning_rate = check.real("learning_rate", learning_rate, above=0)
+        momentum = check.real("momentum", momentum, least=0)
+        weight_decay = check.real("weight_decay", weight_decay, least=0)
+        self.optimizer = torch.optim.SGD(
+            model.parameters(), learning_rate, momentum=momentum, weight_decay=weight_decay
+        )
+        self.settings = {
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "mixed_precision": self.mixed_precision,
+            "measure_every": self.measure_every,
+            "model": str(model),
+            "loss": str(loss),
+            "train": _fingerprint(train),
+            "validation": _fingerprint(validation),
+        }
+        self.done = 0
+        self._entries: list[dict[str, Any]] = []
+        self._batch_losses: list[Tensor] = []
+        self._epoch: tuple[int, Tensor] = -1, torch.empty(0)
+
+    def run(
+        self,
+        steps: int,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 500,
+        progress: bool = True,
+    ) -> xr.Dataset:
+        """Go on until `steps` updates are done in all.
+
+        Parameters
+        ----------
+        steps : int
+            The total, updates before this call included.
+        checkpoint : path-like, optional
+            A file written every `checkpoint_every` updates and at the end, whole or not at all. Where it exists and
+            this trainer has done nothing yet, the run goes on from it: a killed run loses at most one interval.
+        checkpoint_every : int
+        progress : bool
+
+        Returns
+        -------
+        xarray.Dataset
+            `history`.
+
+        Raises
+        ------
+        ValueError
+            Where the checkpoint is of another run, and the message names what differs.
+
+        Warns
+        -----
+        RuntimeWarning
+            Where the loss is not finite at a measurement; the run stops there.
+
+        Notes
+        -----
+        On the CPU a resumed run ends with the same bits; on a GPU as far as its kernels are deterministic.
+        """
+        steps = check.integer("steps", steps, least=0)
+        interval = check.integer("checkpoint_every", checkpoint_every, least=1)
+        path = None if checkpoint is None else Path(checkpoint)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self.done == 0 and path.exists():
+                self.load(path)
+        with (
+            _progress.bar(max(steps - self.done, 0), "training", "steps", shown=progress) as bar,
+            self._own_randomness(),
+        ):
+            while self.done < steps:
+                if not self._measure_if(self.done % self.measure_every == 0):
+                    return self.history
+                self._update()
+                bar.update(1)
+                if path is not None and self.done % interval == 0:
+                    self.save(path)
+            self._measure_if(True)
+        if path is not None:
+            self.save(path)
+        return self.history
+
+    @property
+    def history(self) -> xr.Dataset:
+        """The record so far.
+
+        Over "step" (entry k is measured after k updates, over all images, with the model in evaluation mode): loss
+        (F with the Γ in force), static_loss, accuracy, weights (step, class), and validation_loss (static) and
+        validation_accuracy. Over "update": batch_loss, the F of each update's batch, from which its gradient came.
+        """
+        steps = [entry["step"] for entry in self._entries]
+        found = xr.Dataset(
+            coords={"step": steps, "class": np.arange(self.train.classes), "update": np.arange(self.done)}
+        )
+        found["weights"] = (
+            ("step", "class"),
+            np.reshape([entry["weights"] for entry in self._entries], (len(steps), self.train.classes)),
+            {"long_name": "class weights Γ"},
+        )
+        for name in SERIES if self.validation else SERIES[:3]:
+            found[name] = "step", np.array([entry[name] for entry in self._entries], dtype=np.float64)
+        found["batch_loss"] = "update", self._gathered_batch_losses().numpy()
+        return found
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that is needed to go on, whole or not at all. `torch.load` reads it; "model" are the weights."""
+        state = {
+            "settings": self.settings,
+            "done": self.done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "loss": self.loss.state_dict(),
+            "entries": self._entries,
+            "batch_losses": self._gathered_batch_losses(),
+        }
+
+        def write(temporary: Path) -> None:
+            torch.save(state, temporary)
+            storage.seal(temporary)
+
+        storage.atomically(path, write)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Go back to what `save` wrote, by a trainer with the same settings.
+
+        Raises FileNotFoundError, or a ValueError where the file is something else, damaged, or of another run.
+        """
+        storage.check_sealed(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        differing = [name for name, value in self.settings.items() if state["settings"][name] != value]
+        if differing:
+            there, here = (
+                {name: settings[name] for name in differing} for settings in (state["settings"], self.settings)
+            )
+            raise ValueError(f"checkpoint {str(path)!r} is of another run: it has {there}, and this trainer {here}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.loss.load_state_dict(state["loss"])
+        self.done, self._entries, self._batch_losses = state["done"], state["entries"], [state["batch_losses"]]
+
+    def _update(self) -> None:
+        """One batch, one update, one tick of the clock."""
+        torch.manual_seed((self.seed << 32) + self.done)
+        self.model.train()
+        self.loss.train()
+        batch = self._batch()
+        self.optimizer.zero_grad()
+        with self._autocast():
+            value = self.loss(self.model(self.train.x[batch]), self.train.labels[batch])
+        value.backward()
+        self.optimizer.step()
+        self.loss.step()
+        self._batch_losses.append(value.detach()[None])  # read later, so that the device need not wait
+        self.done += 1
+
+    def _batch(self) -> Tensor:
+        samples = len(self.train)
+        epoch, batch = divmod(self.done, -(-samples // self.batch_size))
+        if self._epoch[0] != epoch:
+            order = np.random.RandomState([self.seed, epoch]).permutation(samples)
+            self._epoch = epoch, torch.from_numpy(order).to(self.device)
+        return self._epoch[1][batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _measure_if(self, due: bool) -> bool:
+        """Add an entry to the record where one is due and not yet there; whether the loss is finite."""
+        if due and not (self._entries and self._entries[-1]["step"] == self.done):
+            self._entries.append(self._measured())
+        finite = not self._entries or bool(np.isfinite(self._entries[-1]["loss"]))
+        if not finite:
+            warnings.warn(f"diverged: the loss is not finite after {self.done} updates", RuntimeWarning, stacklevel=3)
+        return finite
+
+    @torch.no_grad()
+    def _measured(self) -> dict[str, Any]:
+        logits = self._logits(self.train)
+        entry = {
+            "step": self.done,
+            "weights": self.loss.get_last_weights().tolist(),
+            "loss": float(self.loss.train()(logits, self.train.labels)),
+            "static_loss": float(self.loss.eval()(logits, self.train.labels)),
+            "accuracy": _accuracy(logits, self.train.labels),
+        }
+        if self.validation:
+            logits = self._logits(self.validation)
+            entry["validation_loss"] = float(self.loss(logits, self.validation.labels))
+            entry["validation_accuracy"] = _accuracy(logits, self.validation.labels)
+        return entry
+
+    def _logits(self, images: Images) -> Tensor:
+        self.model.eval()
+        with self._autocast():
+            return torch.cat([self.model(part) for part in images.x.split(CHUNK)]).float()
+
+    def _gathered_batch_losses(self) -> Tensor:
+        if self._batch_losses:
+            self._batch_losses = [torch.cat([part.cpu().float() for part in self._batch_losses])]
+        return self._batch_losses[0] if self._batch_losses else torch.empty(0)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)
+
+    def _own_randomness(self) -> Any:
+        """Leave the random state of the program that calls as it was."""
+        kind = self.device.type
+        return torch.random.fork_rng(
+            [] if kind == "cpu" else [self.device], device_type="cuda" if kind == "cpu" else kind
+        )
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> float:
+    return int((logits.argmax(dim=1) == labels).sum()) / len(labels)
+
+
+def _default_device() -> torch.device:
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")
+
+
+def _fingerprint(images: Images | None) -> list[int] | None:
+    """Tells one set of images from another."""
+    if images is None:
+        return None
+    return [len(images), *(zlib.crc32(part.cpu().contiguous().numpy().data) for part in (images.x, images.labels))]
+
+
+def _check_kinds(model: Any, train: Any, loss: Any, validation: Any) -> None:
+    for name, value, kind in (("model", model, nn.Module), ("train", train, Images), ("loss", loss, _DynamicalLoss)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__.removeprefix('_')}, got {value!r:.80}")
+    if not isinstance(validation, Images | None):
+        raise TypeError(f"validation must be Images, got {validation!r:.80}")
+    if loss.reduction == "none":
+        raise ValueError("loss must have reduction 'mean' or 'sum', got 'none'")
+    if loss.gamma.classes != train.classes:
+        raise ValueError(f"loss has {loss.gamma.classes} classes, but train has {train.classes}")
