@@ -8,5 +8,5 @@ export const WIDTH = COLUMNS.length;
 export const COLUMN = Object.fromEntries(COLUMNS.map((name, i) => [name, i]));
 
 // The outputs on a GRID x GRID square of half-width HALF_WIDTH, for the picture of the decision regions.
-export const GRID = 73;
+export const GRID = 97;
 export const HALF_WIDTH = 1.15;

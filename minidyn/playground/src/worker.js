@@ -31,7 +31,9 @@ class Trainee {
   }
 
   advance() {
-    this.run.advance();
+    const { run } = this;
+    if (run.diverged) return this.rows.push(++run.step, NaN, NaN, NaN, NaN, NaN, NaN, NaN, 1);
+    run.advance();
     this.record();
     this.watch();
   }
@@ -39,7 +41,7 @@ class Trainee {
   record() {
     const { run } = this;
     let sharpness = NaN;
-    if (run.step % CURVATURE_EVERY === 0) {
+    if (run.step % CURVATURE_EVERY === 0 && !run.diverged) {
       sharpness = run.curvature();
       this.sharpness = [this.sharpness[1], sharpness];
     }
@@ -85,6 +87,7 @@ function advance({ steps, budget, toBurst }) {
   for (let i = 0; i < steps && performance.now() < end; i++) {
     const before = trainees[0].bouncing;
     for (const trainee of trainees) trainee.advance();
+    if (trainees.every(({ run }) => run.diverged)) return false;
     if (toBurst && trainees[0].bouncing && !before) return true;
   }
   return false;
@@ -93,7 +96,8 @@ function advance({ steps, budget, toBurst }) {
 function answer(burst, map) {
   const runs = trainees.map((trainee) => ({ rows: trainee.takeRows(), map: map ? trainee.map() : null }));
   const buffers = runs.flatMap(({ rows, map: f }) => (f ? [rows.buffer, f.buffer] : [rows.buffer]));
-  self.postMessage({ opening, step: trainees[0].run.step, burst, runs }, buffers);
+  const diverged = trainees.every(({ run }) => run.diverged);
+  self.postMessage({ opening, step: trainees[0].run.step, burst, diverged, runs }, buffers);
 }
 
 self.onmessage = ({ data }) => {

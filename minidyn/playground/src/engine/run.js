@@ -38,6 +38,10 @@ export class Run {
     return this.weigh(this.gamma);
   }
 
+  get diverged() {
+    return !Number.isFinite(this.F);
+  }
+
   get staticLoss() {
     return this.weigh([1, 1, 1]);
   }

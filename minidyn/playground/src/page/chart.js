@@ -16,6 +16,7 @@ const AXIS_HEIGHT = 18;
 const GUTTER = 46; // room for the labels on the left, in CSS pixels
 const MARGIN = 5;
 const FONT = "11px system-ui, sans-serif";
+const HIGHEST = 1e4; // what a diverging run shows beyond it would squeeze everything else
 const TOO_DENSE = 3; // pixels a period, below which single periods cannot be drawn
 
 // Each kind of chart: its part's name, its title, the columns it shows, its scale and its readout.
@@ -25,6 +26,7 @@ export const KINDS = [
     title: "Class weights Γ",
     scale: ({ settings: [{ amplitude }] }) => scales.linear(0, amplitude > 1 ? ceiling(CLASSES * amplitude / (amplitude + CLASSES - 1)) : 2),
     columns: [],
+    legend: () => Array.from({ length: CLASSES }, (_, i) => [`class-${i}`, String(i)]),
     read: (row, view) => Array.from(weights(view.settings[0], row.step), (v) => number(v, 2)).join(" · "),
   },
   {
@@ -129,6 +131,7 @@ export class Chart {
     if (this.kind.part === "gamma") this.curves(context, area, view, scale);
     this.axes(context, area, view, scale, columns);
     context.globalCompositeOperation = "source-over";
+    if (this.kind.threshold) this.mark(context, area, 1 - scale.unit(this.kind.threshold(view)), view);
     this.cursor(context, area, view);
   }
 
@@ -139,7 +142,7 @@ export class Chart {
         for (const { column } of columns) {
           const value = values[at + column];
           if (value < least && value !== 0) least = value;
-          if (value > most && value < Infinity) most = value;
+          if (value > most && value < HIGHEST) most = value;
         }
       });
     }
@@ -207,6 +210,7 @@ export class Chart {
     const { amplitude } = view.settings[0];
     const bounds = [CLASSES / (amplitude + CLASSES - 1), (CLASSES * amplitude) / (amplitude + CLASSES - 1)];
     const [low, high] = bounds.map((v) => (1 - scale.unit(v)) * height);
+    context.globalAlpha *= 0.4;
     context.fillStyle = view.theme.muted;
     context.fillRect(left, high, width, low - high);
   }
@@ -247,13 +251,21 @@ export class Chart {
   }
 
   threshold(context, { left, width, ratio }, y, { theme }) {
-    context.fillStyle = theme.unstable;
-    context.textAlign = "left";
-    context.fillText("2/η", left + 4 * ratio, y - 7 * ratio);
-    context.textAlign = "right";
     context.setLineDash([5 * ratio, 4 * ratio]);
     line(context, theme.unstable, left, y, left + width, y);
     context.setLineDash([]);
+  }
+
+  // The threshold's name, over the points.
+  mark(context, { left, height, ratio }, down, { theme }) {
+    const wide = context.measureText("2/η").width;
+    const y = down * height - 8 * ratio;
+    context.fillStyle = theme.paper;
+    context.fillRect(left + 2 * ratio, y - 6 * ratio, wide + 4 * ratio, 12 * ratio);
+    context.fillStyle = theme.unstable;
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    context.fillText("2/η", left + 4 * ratio, y);
   }
 
   cursor(context, { left, width, height, ratio }, view) {

@@ -11,6 +11,7 @@ import { Session } from "./session.js";
 import { currentTheme, watchTheme } from "./theme.js";
 import style from "./style.css";
 
+const STOPPED = { burst: "A burst begins. ", until: "The run is over. ", diverged: "The run has diverged. " };
 const FRAME = 30; // milliseconds, at least, between two frames
 const LABEL_EVERY = 120; // milliseconds between two updates of the numbers
 const ANNOUNCE_EVERY = 5000; // ... of what screen readers are told while a run goes on
@@ -161,7 +162,7 @@ export class Lab {
     this.state = { ...this.state, playing: false };
     this.refresh();
     this.tell();
-    this.announce(reason === "burst" ? "A burst begins. " : "The run is over. ");
+    this.announce(STOPPED[reason]);
   }
 
   advanced({ runs, step }) {

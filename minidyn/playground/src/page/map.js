@@ -5,7 +5,7 @@ import { GRID, HALF_WIDTH } from "../rows.js";
 import { element } from "./dom.js";
 import { rgb } from "./theme.js";
 
-const FINER = 4; // pixels between two points of the grid
+const FINER = 3; // pixels between two points of the grid
 const PIXELS = FINER * (GRID - 1) + 1; // outputs are linear in pieces: interpolating them loses next to nothing
 const TINT = { light: 0.62, dark: 0.58 }; // how much of a class's colour its region takes
 const DOT = 3.1;

@@ -12,7 +12,7 @@ export function number(value, digits = 3) {
   return text.replaceAll("-", MINUS);
 }
 
-export const percent = (value) => `${(100 * value).toFixed(1)}%`;
+export const percent = (value) => (Number.isNaN(value) ? "–" : `${(100 * value).toFixed(1)}%`);
 
 // An axis label: short, with an unbroken minus.
 export const tickLabel = (value) => {

@@ -8,7 +8,7 @@ import { DecisionMap } from "./map.js";
 import { number, percent, whole } from "./numbers.js";
 
 // Names of the numbers; the second word goes where there is no room.
-const ROWS = [["step"], ["turn"], ["loss F"], ["training", " accuracy"], ["validation", " accuracy"], ["sharpness", " λₘₐₓ"], ["threshold", " 2/η"]];
+const ROWS = [["step"], ["emphasised"], ["loss F"], ["training", " accuracy"], ["validation", " accuracy"], ["sharpness", " λₘₐₓ"], ["threshold", " 2/η"]];
 
 export class Panel {
   constructor(which) {
@@ -66,7 +66,7 @@ export class Panel {
     });
     setAttribute(this.gamma, "aria-label", `Class weights ${Array.from(gamma, (v) => v.toFixed(2)).join(", ")}`);
     this.marker.classList.toggle("unstable", Boolean(row.unstable));
-    setText(this.marker, row.unstable ? "▲ unstable" : "● stable");
+    setText(this.marker, Number.isNaN(row.F) ? "▲ diverged" : row.unstable ? "▲ unstable" : "● stable");
     setAttribute(this.map.canvas, "aria-label",
       `Decision regions of the three classes at step ${whole(row.step)}; ${row.correct} of ${POINTS} samples correct`);
   }

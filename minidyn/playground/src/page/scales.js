@@ -1,5 +1,7 @@
 // Maps from values to [0, 1] up the axis, with their ticks.
 
+const NEAREST = 0.17; // between two labels, as a part of the axis
+
 export function linear(least, most) {
   return { unit: (v) => (v - least) / (most - least), ticks: round(least, most, 3) };
 }
@@ -9,10 +11,9 @@ export function log(least, most) {
   const low = Math.log10(roundDown(least)), high = Math.max(Math.log10(roundUp(most)), low + 0.3);
   const decades = [];
   for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k++) decades.push(10 ** k);
-  const fine = decades.flatMap((d) => [d / 5, d / 2, d]).concat([2, 5].map((m) => m * (decades.at(-1) ?? 10 ** Math.floor(low))));
-  const shown = decades.length > 2 ? thin(decades, 4) : fine;
+  const between = [10 ** Math.floor(low), ...decades].flatMap((d) => [2 * d, 5 * d]);
   const unit = (v) => (Math.log10(v) - low) / (high - low);
-  return { unit, ticks: shown.filter((v) => unit(v) > -1e-6 && unit(v) < 1 + 1e-6) };
+  return { unit, ticks: spaced([...decades, ...between], unit) };
 }
 
 // Symmetric: linear near zero, logarithmic over the last two decades and whatever lies above `small`.
@@ -43,4 +44,12 @@ function roundDown(value) {
   return power * [5, 2, 1].find((m) => m * power <= value * (1 + 1e-9));
 }
 
-const thin = (values, most) => values.filter((_, i) => i % Math.ceil(values.length / most) === 0);
+// The values that lie on the axis, without those too near to one before them.
+function spaced(values, unit) {
+  const kept = [];
+  for (const v of values) {
+    const at = unit(v);
+    if (at > -1e-6 && at < 1 + 1e-6 && kept.every((other) => Math.abs(unit(other) - at) > NEAREST)) kept.push(v);
+  }
+  return kept;
+}

@@ -8,7 +8,7 @@ const BUDGET = 24; // milliseconds of work between two answers
 const LONGEST_GAP = 100; // a slow frame must not be followed by a leap
 
 export class Session {
-  // handlers: opened(), advanced(answer), stopped(reason: "until" | "burst" | "step").
+  // handlers: opened(), advanced(answer), stopped(reason: "until", "burst" or "diverged").
   constructor(handlers) {
     this.handlers = handlers;
     this.opening = 0;
@@ -67,7 +67,8 @@ export class Session {
     this.step = answer.step;
     answer.runs.forEach(({ rows }, i) => this.records[i].add(rows));
     this.handlers.advanced(answer);
-    if (answer.burst) this.stop("burst");
+    if (answer.diverged) this.stop("diverged");
+    else if (answer.burst) this.stop("burst");
     else if (this.mode === "seeking" && this.step >= this.target) this.mode = this.resumed;
     else if (this.state.until && this.step >= this.state.until && this.mode !== "seeking") this.stop("until");
     if (this.hurried) this.ask(Infinity);
