@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
+    torch = pytest.importorskip("torch", "2.6")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

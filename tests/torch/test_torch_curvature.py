@@ -1,4 +1,4 @@
-"""Sharpness of torch models: against minidyn's exact Hessian, torch.func's and, where it is installed, curvlinops."""
+"""Sharpness of torch models: against minidyn's exact Hessian, torch's and, where it is installed, curvlinops."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import minidyn as md
 from minidyn.curvature import lanczos
 
-torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
 mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
 networks = pytest.importorskip("networks")
 nn = torch.nn
 
@@ -24,7 +24,7 @@ LOSSES = {
 
 
 def exact_spectrum(net, data, loss):
-    """All eigenvalues, descending, from the Hessian that torch.func forms."""
+    """All eigenvalues, descending, from the Hessian formed row by row."""
     params = {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
     shapes, sizes = [p.shape for p in params.values()], [p.numel() for p in params.values()]
 
@@ -33,7 +33,7 @@ def exact_spectrum(net, data, loss):
         return loss(torch.func.functional_call(net, dict(zip(params, pieces, strict=True)), (data[0],)), data[1])
 
     vector = torch.cat([p.flatten() for p in params.values()])
-    return torch.linalg.eigvalsh(torch.func.hessian(value)(vector)).numpy()[::-1]
+    return torch.linalg.eigvalsh(torch.autograd.functional.hessian(value, vector)).numpy()[::-1]
 
 
 @pytest.mark.parametrize("which", ["largest", "smallest"])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
+pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
 ddp_worker = pytest.importorskip("ddp_worker", exc_type=ImportError)
 
 

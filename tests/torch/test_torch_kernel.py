@@ -7,8 +7,8 @@ import pytest
 
 import minidyn as md
 
-torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
 mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
 networks = pytest.importorskip("networks")
 nn = torch.nn
 
@@ -32,7 +32,7 @@ def test_agrees_with_minidyn_on_the_spirals():
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * wanted.max())
 
 
-@pytest.mark.parametrize("rows", [2, 7, 16, 36, 500])
+@pytest.mark.parametrize("rows", [10, 36, 500])
 def test_the_memory_bound_changes_the_blocks_and_not_the_kernel(rows):
     net, (x, _) = networks.convolutional()
     before, row = networks.snapshot(net), 8 * sum(p.numel() for p in net.parameters())

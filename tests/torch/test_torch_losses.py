@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 
 import minidyn as md
 
-torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
 mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
 nn, F = torch.nn, torch.nn.functional
-examples = settings(deadline=None, max_examples=120, derandomize=True, database=None)
+examples = settings(deadline=None, max_examples=80, derandomize=True, database=None)
 
 
 @st.composite

@@ -14,8 +14,8 @@ import xarray as xr
 
 import minidyn as md
 
-torch = pytest.importorskip("torch", "2.6", reason="minidyn.torch needs PyTorch 2.6 or later")
 mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
 worker = pytest.importorskip("killed_worker", exc_type=ImportError)
 nn = torch.nn
