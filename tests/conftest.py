@@ -53,9 +53,9 @@ def site():
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A Chromium that resolves no name, with a fresh profile."""
+    """A Chromium that resolves no name, with a fresh profile; for a module, since it holds the event loop."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
