@@ -98,14 +98,16 @@ class Lab(anywidget.AnyWidget):
         step = column["step"].astype(int)
         settings = self._runs[run]
         gamma = Oscillation(settings["amplitude"], settings["period"], rest_from=settings["rest_from"] or None)
+        class_loss = np.stack([column[f"loss{c}"] for c in range(gamma.classes)], axis=1)
         measured = ~np.isnan(column["sharpness"])
         return xr.Dataset(
             {
                 "loss": ("step", column["F"]),
-                "static_loss": ("step", column["staticLoss"]),
+                "static_loss": ("step", class_loss.sum(axis=1)),
                 "accuracy": ("step", column["correct"] / POINTS),
                 "validation_accuracy": ("step", column["validationCorrect"] / POINTS),
                 "weights": (("step", "class"), gamma.weights(step)),
+                "class_loss": (("step", "class"), class_loss),
                 "hessian_max": ("hessian_max_step", column["sharpness"][measured]),
             },
             coords={"step": step, "class": np.arange(gamma.classes), "hessian_max_step": step[measured]},

@@ -13,7 +13,7 @@ import minidyn as md
 pytest.importorskip("anywidget")
 from minidyn.playground import Lab, state
 
-COLUMNS = ["step", "F", "staticLoss", "change", "frozenChange", "correct", "validationCorrect", "sharpness", "unstable"]
+COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
 
 
 def test_state_starts_at_the_published_run():
@@ -65,7 +65,7 @@ def rows(start, stop):
     """Rows as the page sends them; λ only every 51 steps."""
     step = np.arange(start, stop)
     sharpness = np.where(step % 51 == 0, 1.0, np.nan)
-    columns = [step, 2.0 * step, step, 0 * step, 0 * step, 150 + 0 * step, 75 + 0 * step, sharpness, 0 * step]
+    columns = [step, 2 * step, 150 + 0 * step, 75 + 0 * step, sharpness, step, 2 * step, 3 * step]
     return memoryview(np.column_stack(columns).astype(float).tobytes())
 
 
@@ -90,6 +90,7 @@ def test_history_is_named_as_the_librarys():
     np.testing.assert_array_equal(found.weights, run.history.weights)
     np.testing.assert_array_equal(found.hessian_max_step, run.history.hessian_max_step)
     np.testing.assert_array_equal(found.step, run.history.step)
+    np.testing.assert_array_equal(found.static_loss, 6 * np.arange(120))
     assert (found.accuracy == 0.5).all()
     assert (found.validation_accuracy == 0.25).all()
 

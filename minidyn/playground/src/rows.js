@@ -1,8 +1,10 @@
 // What crosses between the engine's thread and the page.
 
 // One row a step. change: F(t) - F(t-1); frozenChange: F(t-1, w_t) - F(t-1, w_{t-1}), both undefined at step 0.
+// loss0 ... loss2: what each Γ multiplies in F.
 export const COLUMNS = [
-  "step", "F", "staticLoss", "change", "frozenChange", "correct", "validationCorrect", "sharpness", "unstable",
+  "step", "F", "change", "frozenChange", "correct", "validationCorrect", "sharpness", "unstable",
+  "loss0", "loss1", "loss2",
 ];
 export const WIDTH = COLUMNS.length;
 export const COLUMN = Object.fromEntries(COLUMNS.map((name, i) => [name, i]));

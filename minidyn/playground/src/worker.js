@@ -32,7 +32,7 @@ class Trainee {
 
   advance() {
     const { run } = this;
-    if (run.diverged) return this.rows.push(++run.step, NaN, NaN, NaN, NaN, NaN, NaN, NaN, 1);
+    if (run.diverged) return this.rows.push(++run.step, NaN, NaN, NaN, NaN, NaN, NaN, 1, NaN, NaN, NaN);
     run.advance();
     this.record();
     this.watch();
@@ -46,8 +46,8 @@ class Trainee {
       this.sharpness = [this.sharpness[1], sharpness];
     }
     this.rows.push(
-      run.step, run.F, run.staticLoss, run.change, run.frozenChange,
-      run.correct, run.validationCorrect, sharpness, Number(this.unstable),
+      run.step, run.F, run.change, run.frozenChange, run.correct, run.validationCorrect,
+      sharpness, Number(this.unstable), ...run.parts,
     );
   }
 

@@ -42,10 +42,6 @@ export class Run {
     return !Number.isFinite(this.F);
   }
 
-  get staticLoss() {
-    return this.weigh([1, 1, 1]);
-  }
-
   weigh(gamma) {
     const { parts } = this;
     return gamma[0] * parts[0] + gamma[1] * parts[1] + gamma[2] * parts[2];
