@@ -112,17 +112,13 @@ class _DynamicalLoss(nn.Module):
         # The clock is kept twice: a buffer that is saved, and a number, so that reading it never waits for a device.
         self._step = step
         self.clock.fill_(step)
-        self._place_weights()
-
-    def _place_weights(self) -> None:
-        # A new tensor each time: a backward pass still to come keeps the one that its forward pass used.
-        device = self.clock.device
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._class_weights = self.get_last_weights().to(device, dtype)
+        # Γ is a new tensor each time: a backward pass still to come keeps the one that its forward pass used.
+        dtype = torch.float32 if self.clock.device.type == "mps" else torch.float64
+        self._class_weights = self.get_last_weights().to(self.clock.device, dtype)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
-        self._place_weights()  # beside the clock, and untouched by .half(): Γ keeps its digits
+        self._set_clock(self._step)  # Γ goes where the clock went, and keeps its digits under .half()
         return self
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -179,6 +175,7 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     in the shape of the input, probabilities. `forward` never moves the clock, so gradient accumulation, closures and
     validation leave it alone; call `step()` once an update. In `eval()` mode the loss is the static one.
     Half-precision inputs are computed in float32, as autocast does.
+    Under `DistributedDataParallel` every process calls `step()`; gradients are averaged over processes as for any loss.
     Source: Ruiz-Garcia, Zhang, Schoenholz & Liu, "Tilting the playing field", ICML 2021.
 
     Examples
