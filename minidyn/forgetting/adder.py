@@ -135,13 +135,13 @@ def train(
 
     Examples
     --------
-    >>> cell = train(0)
+    >>> cell = train(0, steps=3000)
     >>> add(cell, 25, 17)
     42
     """
     steps = check.integer("steps", steps, least=0)
-    options = {"bits": bits, "clause": clause, "learning_rate": learning_rate, "ranges": ranges}
-    return trajectory(seeds, [steps], **options)[steps]
+    kept = trajectory(seeds, [steps], bits=bits, clause=clause, learning_rate=learning_rate, ranges=ranges)
+    return kept[steps]
 
 
 def trajectory(
@@ -187,8 +187,8 @@ def trajectory(
             kept[step] = replace(params, values=values.T.reshape(params.values.shape).copy())
         if step < wanted[-1]:
             a, b = pairs[:, step, 0], pairs[:, step, 1]
-            digits = (number >> position & 1 for number in (a, b, a + b))
-            _, slope = raw_gradient(values, *digits, clause)
+            bits_a, bits_b, bits_sum = (number >> position & 1 for number in (a, b, a + b))
+            _, slope = raw_gradient(values, bits_a, bits_b, bits_sum, clause)
             values -= rate * slope * _clipping(slope)
     return kept
 
@@ -248,12 +248,13 @@ def add(params: Params, a: Any, b: Any, *, clause: str | None = None) -> Any:
 
     Examples
     --------
-    >>> add(train(0), 2**100 + 5, 2**100 + 6) == 2**101 + 11
+    >>> add(train(0, steps=3000), 2**100 + 5, 2**100 + 6) == 2**101 + 11
     True
     """
-    first, second = np.broadcast_arrays(facts.whole("a", a), facts.whole("b", b))
-    if first.ndim > 1:
-        raise ValueError(f"a and b must be integers or sequences of integers, got shape {first.shape}")
+    first, second = facts.whole("a", a), facts.whole("b", b)
+    if first.shape != second.shape or first.ndim > 1 or not first.size:
+        shapes = f"{first.shape} and {second.shape}"
+        raise ValueError(f"a and b must be two integers or two sequences of one length, got shapes {shapes}")
     read = np.rint(raw_digits(params, first.ravel(), second.ravel(), clause))
     number = ((read == 0) | (read == 1)).all(axis=-1)
     octets = np.packbits(read == 1, axis=-1, bitorder="little")
@@ -279,7 +280,7 @@ def accuracy(params: Params, pairs: Any, *, clause: str | None = None) -> Any:
 
     Examples
     --------
-    >>> accuracy(train(range(2)), facts.random_pairs(1000, 16))
+    >>> accuracy(train(range(2), steps=3000), facts.random_pairs(1000, 16))
     array([1., 1.])
     """
     pairs = facts.pair_array("pairs", pairs)
@@ -308,7 +309,7 @@ def trace(params: Params, a: int, b: int, *, clause: str | None = None) -> xr.Da
 
     Examples
     --------
-    >>> trace(train(0), 3, 1).read.values.astype(int).tolist()
+    >>> trace(train(0, steps=3000), 3, 1).read.values.astype(int).tolist()
     [0, 0, 1]
     """
     pair = [facts.whole(name, value) for name, value in (("a", a), ("b", b))]

@@ -53,7 +53,7 @@ class Params:
 
     Examples
     --------
-    >>> cells = init(range(3))
+    >>> cells = Params(np.ones((3, 12)))
     >>> len(cells), cells[0].w.shape
     (3, (3,))
     """
@@ -115,7 +115,7 @@ def loss(params: Params, a: Any, b: Any, *, digits: int) -> Any:
     >>> np.allclose(slope, loss_and_gradient(cells, [3, 1], [1, 1], digits=3)[1])
     True
     """
-    bits_a, bits_b, bits_sum = _digits(a, b, digits)
+    bits_a, bits_b, bits_sum = _digits(params, a, b, digits)
     carry, total = 0.0, 0.0
     for i in range(len(bits_a)):
         _, _, digit, carry = forward(params, bits_a[i], bits_b[i], carry)
@@ -138,7 +138,8 @@ def loss_and_gradient(params: Params, a: Any, b: Any, *, digits: int) -> tuple[n
         With respect to `params.values`. A hard clause passes gradients through the branch taken only.
     """
     values = np.ascontiguousarray(np.atleast_2d(params.values).T)
-    found, slope = raw_gradient(values, *_digits(a, b, digits), params.clause)
+    bits_a, bits_b, bits_sum = _digits(params, a, b, digits)
+    found, slope = raw_gradient(values, bits_a, bits_b, bits_sum, params.clause)
     shape = params.values.shape
     return found.reshape(shape[:-1]), slope.T.reshape(shape)
 
@@ -160,9 +161,10 @@ def forward(params: Params, a: Any, b: Any, carry: Any) -> tuple[Any, Any, Any, 
     w, p, q = params.w, params.p, params.q
     z = w[..., 0] * a + w[..., 1] * b + w[..., 2] * carry
     gate = gate_of(z - params.theta, params.clause)
-    no, yes = (p[..., k, :] * z[..., None] + q[..., k, :] for k in (0, 1))
-    out = no + gate[..., None] * (yes - no)
-    return z, gate, out[..., 0], out[..., 1]
+    digit, carry = (
+        gate * (p[..., 1, k] * z + q[..., 1, k]) + (1 - gate) * (p[..., 0, k] * z + q[..., 0, k]) for k in (0, 1)
+    )
+    return z, gate, digit, carry
 
 
 def gate_of(excess: Any, clause: str) -> Any:
@@ -220,14 +222,16 @@ def raw_gradient(
     slope = np.empty_like(values)
     slope[0], slope[1], slope[2] = (to_z * a).sum(0), (to_z * b).sum(0), (to_z * carry).sum(0)
     slope[3] = -(bend * (by_out * jump).sum(0)).sum(0) if clause == "soft" else 0.0
-    by_yes, by_all = by_out * gate, by_out
-    slope[6:8], slope[10:12] = (by_yes * z).sum(1), by_yes.sum(1)
-    slope[4:6], slope[8:10] = (by_all * z).sum(1) - slope[6:8], by_all.sum(1) - slope[10:12]
+    by_yes, by_no = by_out * gate, by_out * (1 - gate)
+    slope[4:6], slope[6:8] = (by_no * z).sum(1), (by_yes * z).sum(1)
+    slope[8:10], slope[10:12] = by_no.sum(1), by_yes.sum(1)
     return (error**2).sum(0) / n, slope
 
 
-def _digits(a: Any, b: Any, digits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Digits of a, b and a + b, positions first."""
+def _digits(params: Params, a: Any, b: Any, digits: int) -> np.ndarray:
+    """Digits of a, b and a + b, one addition a cell: (3, positions, seeds)."""
     a, b = facts.whole("a", a), facts.whole("b", b)
-    both = facts.binary(np.stack([a, b, a + b]), digits)
-    return tuple(np.moveaxis(both, -1, 1).astype(float))  # (3, positions) + (seeds,)
+    for name, number in (("a", a), ("b", b)):
+        if number.shape != params.values.shape[:-1]:
+            raise ValueError(f"{name} must have shape {params.values.shape[:-1]}, one a cell, got {number.shape}")
+    return np.moveaxis(facts.binary(np.stack([a, b, a + b]), digits), -1, 1).astype(float)

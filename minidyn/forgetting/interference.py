@@ -102,9 +102,9 @@ def experiment(
     for k in range(passes + 1):
         if k:
             state = protocol.present(network, state, streams, shown, old=old, rehearsal=rehearsal)
-        found = [scores(network.outputs(state.weights, network.inputs(p)), p) for p in (only_ones, twos)]
-        error = [_errors(network, state, p).mean(axis=(1, 2)) for p in (only_ones, twos)]
-        rows.append((np.stack(found, axis=1), np.stack(error, axis=1), network.answers(state, only_ones)))
+        right = [scores(network.outputs(state.weights, network.inputs(p)), p) for p in (only_ones, twos)]
+        wrong = [_errors(network, state, p).mean(axis=(1, 2)) for p in (only_ones, twos)]
+        rows.append((np.stack(right, axis=1), np.stack(wrong, axis=1), network.answers(state, only_ones)))
     score, error, answer = (np.stack(column, axis=1) for column in zip(*rows, strict=True))
     return xr.Dataset(
         {
@@ -170,4 +170,4 @@ def _errors(network: Perceptron, state: State, pairs: np.ndarray) -> np.ndarray:
 
 
 def _learned(network: Perceptron, state: State, pairs: np.ndarray) -> np.ndarray:
-    return (_errors(network, state, pairs) <= TOLERANCE**2).all(axis=(1, 2))
+    return np.all(_errors(network, state, pairs) <= TOLERANCE**2, axis=(1, 2))

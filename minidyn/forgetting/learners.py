@@ -30,9 +30,14 @@ SUMS = np.arange(19)  # of two single digits
 class Learner(Protocol):
     """What the protocol asks of a learner; see the module's text."""
 
-    name: str
-    parameters: int
-    any_length: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def any_length(self) -> bool: ...
 
     def init(self, seeds: Any) -> Any: ...
 
@@ -253,7 +258,7 @@ class Recurrent(Network):
         self.digits = check.integer("digits", digits, least=1)
         self.gated = bool(gated)
         self.name = f"{'GRU' if gated else 'recurrent'}, {hidden} hidden"
-        layer = [(2, hidden), (hidden, hidden), (1, hidden)]
+        layer: list[tuple[int, ...]] = [(2, hidden), (hidden, hidden), (1, hidden)]
         self.shapes = layer * (3 if gated else 1) + [(hidden, 1), (1, 1)]
 
     def inputs(self, pairs: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ on task i. Everything is done for many seeds at once and comes back as labelled 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -28,7 +29,7 @@ def sequential(
     *,
     tests: Mapping[str, Any] | None = None,
     until: float = 0.9,
-    most: int = 2000,
+    most: int = 500,
     passes: int = 100,
     rehearsal: float = 0.0,
 ) -> xr.Dataset:
@@ -90,18 +91,16 @@ def sequential(
     for name, pairs in tasks.items():
         last = name == list(tasks)[-1]
         limit = passes if last else most
-        right = _accuracy(learner, state, pairs)
-        count, marks = np.zeros(len(seeds), dtype=int), set(rising(limit))
-        for k in range(1, limit + 1):
-            active = np.full(len(seeds), True) if last else right < until
-            if not active.any():
-                break
-            state = present(learner, state, streams, pairs, active=active, old=old, rehearsal=rehearsal)
-            count += active
-            right = _accuracy(learner, state, pairs)
+        marks = set(rising(limit))
+
+        def measure(k: int, state: Any, name: str = name, marks: set[int] = marks) -> None:
             if k in marks:
                 points.append((name, k))
                 rows.append(accuracies(learner, state, sets))
+
+        state, count, right = _fit(
+            learner, state, streams, pairs, np.inf if last else until, limit, measure, old, rehearsal
+        )
         after.append(accuracies(learner, state, sets))
         needed.append(count)
         learned.append(right >= until)
@@ -151,7 +150,7 @@ def one_by_one(
     deal : int
         Seed that deals the pairs into shown and held out.
     tests : mapping of names to pairs (n, 2), optional
-        Measured beside them. Default: 500 random pairs of 16-bit numbers ("16 bits") for a learner that adds numbers
+        Measured beside them. Default: 200 random pairs of 16-bit numbers ("16 bits") for a learner that adds numbers
         of any length.
 
     Returns
@@ -172,7 +171,7 @@ def one_by_one(
     if not len(unseen):
         raise ValueError(f"held_out must leave at least one of {len(shown)} pairs unseen, got {held_out!r}")
     if tests is None:
-        tests = {"16 bits": facts.random_pairs(500, 16, seed=deal)} if learner.any_length else {}
+        tests = {"16 bits": facts.random_pairs(200, 16, seed=deal)} if learner.any_length else {}
     sets = {"shown": shown, "unseen": unseen} | _sets("tests", tests)
 
     state, active = learner.init(seeds), np.full(len(seeds), True)
@@ -187,6 +186,38 @@ def one_by_one(
         coords={"seed": seeds, "examples": marks, "set": list(sets)},
         attrs=_about(learner),
     )
+
+
+def fit(learner: Learner, seeds: Sequence[int], pairs: Any, *, until: float = 1.0, most: int = 500) -> xr.Dataset:
+    """Train on one set of facts, pass after pass, until a network has them right.
+
+    Parameters
+    ----------
+    learner : Learner
+    seeds : sequence of int
+    pairs : array_like of int, shape (n, 2)
+    until : float
+        Fraction right that ends the training of a network, in (0, 1].
+    most : int
+        Most passes.
+
+    Returns
+    -------
+    xarray.Dataset
+        learned (seed), whether `until` was reached, and needed (seed), the passes taken.
+
+    Examples
+    --------
+    >>> from minidyn.forgetting.learners import Perceptron
+    >>> bool(fit(Perceptron(), range(3), facts.ones()).learned.all())
+    True
+    """
+    seeds, pairs = facts.seeds_of(seeds), facts.pair_array("pairs", pairs)
+    until = check.real("until", until, above=0, most=1)
+    most = check.integer("most", most, least=1)
+    _, needed, right = _fit(learner, learner.init(seeds), streams_of(seeds), pairs, until, most)
+    data = {"learned": ("seed", right >= until), "needed": ("seed", needed)}
+    return xr.Dataset(data, coords={"seed": seeds}, attrs=_about(learner))
 
 
 def present(
@@ -219,13 +250,14 @@ def present(
     state
     """
     active = np.full(len(streams), True) if active is None else active
-    extra = 0 if old is None else min(round(rehearsal * len(pairs)), len(old))
+    old = pairs[:0] if old is None else old
+    extra = min(round(rehearsal * len(pairs)), len(old))
     order = np.zeros((len(streams), len(pairs) + extra), dtype=int)
     for row, stream, on in zip(order, streams, active, strict=True):
         if on:  # a network that waits draws nothing, so that no network depends on the others
             again = stream.permutation(len(old))[:extra] if extra else np.empty(0, dtype=int)
             row[:] = stream.permutation(np.concatenate([np.arange(len(pairs)), len(pairs) + again]))
-    shown = pairs if old is None else np.concatenate([pairs, old])
+    shown = np.concatenate([pairs, old])
     for items in order.T:
         state = learner.update(state, shown[items], active)
     return state
@@ -258,7 +290,7 @@ def backward_transfer(R: xr.DataArray) -> xr.DataArray:
     Parameters, returned value and source as in `average_accuracy`; equation 3 there.
     """
     tasks = _tasks(R)
-    return sum(R.sel(after=tasks[-1], set=task, drop=True) - _own(R, task) for task in tasks[:-1]) / (len(tasks) - 1)
+    return _mean(_at(R, tasks[-1], task) - _at(R, task, task) for task in tasks[:-1])
 
 
 def forward_transfer(R: xr.DataArray) -> xr.DataArray:
@@ -267,11 +299,7 @@ def forward_transfer(R: xr.DataArray) -> xr.DataArray:
     Parameters, returned value and source as in `average_accuracy`; equation 4 there.
     """
     tasks = _tasks(R)
-    gains = (
-        R.sel(after=before, set=task, drop=True) - R.sel(after=START, set=task, drop=True)
-        for before, task in zip(tasks[:-1], tasks[1:], strict=True)
-    )
-    return sum(gains) / (len(tasks) - 1)
+    return _mean(_at(R, before, task) - _at(R, START, task) for before, task in pairwise(tasks))
 
 
 def forgetting_measure(R: xr.DataArray) -> xr.DataArray:
@@ -345,6 +373,31 @@ def accuracies(learner: Learner, state: Any, sets: Mapping[str, np.ndarray]) -> 
     return np.stack([_accuracy(learner, state, pairs) for pairs in sets.values()], axis=-1)
 
 
+def _fit(
+    learner: Learner,
+    state: Any,
+    streams: Sequence[np.random.RandomState],
+    pairs: np.ndarray,
+    until: float,
+    most: int,
+    measure: Callable[[int, Any], None] = lambda passes, state: None,
+    old: np.ndarray | None = None,
+    rehearsal: float = 0.0,
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Up to `most` passes, each network until it has `until` right: state, passes taken, fraction right."""
+    right = _accuracy(learner, state, pairs)
+    count = np.zeros(len(streams), dtype=int)
+    for k in range(1, most + 1):
+        active = right < until
+        if not active.any():
+            break
+        state = present(learner, state, streams, pairs, active=active, old=old, rehearsal=rehearsal)
+        count += active
+        right = _accuracy(learner, state, pairs)
+        measure(k, state)
+    return state, count, right
+
+
 def _accuracy(learner: Learner, state: Any, pairs: np.ndarray) -> np.ndarray:
     return (learner.answers(state, pairs) == pairs.sum(-1)).astype(bool).mean(axis=-1)
 
@@ -371,8 +424,12 @@ def _tasks(R: xr.DataArray) -> list[str]:
     return rows[1:]
 
 
-def _own(R: xr.DataArray, task: str) -> xr.DataArray:
-    return R.sel(after=task, set=task, drop=True)
+def _at(R: xr.DataArray, after: str, task: str) -> xr.DataArray:
+    return R.sel(after=after, set=task, drop=True)
+
+
+def _mean(parts: Iterable[xr.DataArray]) -> xr.DataArray:
+    return xr.concat(list(parts), "part").mean("part")
 
 
 def _about(learner: Learner) -> dict[str, Any]:
