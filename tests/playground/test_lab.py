@@ -124,6 +124,14 @@ def test_link_restores_the_run_exactly(open_lab):
     assert page.evaluate("document.querySelector('[data-playground]').lab.state.amplitude") == 70
 
 
+def test_link_survives_a_reload_on_the_way(open_lab):
+    page = open_lab("play=0", link="#lab=1&step=3000")
+    page.wait_for_function("lab.session.step > 100")
+    page.evaluate("lab.touch()")
+    assert page.evaluate("lab.session.step") < 3000
+    assert "step=3000" in page.url
+
+
 def test_link_in_the_text_sets_the_lab(open_lab):
     page = open_lab("play=0&H=10")
     page.evaluate("location.hash = '#lab=1&A=3&T=90&step=200'")

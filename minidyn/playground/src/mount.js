@@ -32,7 +32,7 @@ function mountLinked(element, ordinal) {
   const linked = fromLink();
   const lab = (element.lab = new Lab(element, linked ?? base, link));
   if (linked) element.scrollIntoView({ block: "nearest" });
-  lab.on("state", (state) => lab.touched && history.replaceState(null, "", link(state)));
+  lab.on("state", () => lab.touched && history.replaceState(null, "", lab.address));
   addEventListener("hashchange", () => {
     const state = fromLink();
     if (!state) return;

@@ -272,6 +272,12 @@ export class Lab {
     this.root.classList.toggle("dark", theme.dark);
   }
 
+  // The link to this very run; on the way to a step, that step's.
+  get address() {
+    const { mode, target } = this.session;
+    return this.link(mode === "seeking" ? { ...this.state, step: target } : this.state);
+  }
+
   // on("state", f): f(state) after a change, and now and then while it runs.
   // on("rows", f): f({opened: settings}) when a run starts over, f({rows}) for what was measured since.
   on(event, listener) {
@@ -290,7 +296,7 @@ export class Lab {
 
   tell() {
     this.told = performance.now();
-    this.toolbar.exact.href = this.link(this.state);
+    this.toolbar.exact.href = this.address;
     this.emit("state", this.state);
   }
 }
