@@ -81,7 +81,7 @@ def fresh_seed_run(*, period: int, rest_from: int, steps: int, seed: int = 0, pr
 def _record(params: Any, gamma: md.Oscillation, steps: int, progress: bool) -> xr.Dataset:
     net, task = md.MLP(2, 100, 3), md.spiral()
     measure = {"hessian_max": 25, "ntk_max": 101, "ntk_first50": (101, notebook_kernel)}
-    settings = {"learning_rate": RATE, "steps": steps, "measure": measure, "progress": progress}
+    settings: dict[str, Any] = {"learning_rate": RATE, "steps": steps, "measure": measure, "progress": progress}
     history = md.train(net, params, task, md.CrossEntropy(gamma), **settings).history
     return history[["loss", "accuracy", *measure]].astype(np.float32)
 
@@ -128,8 +128,8 @@ def many_seeds(*, seeds: Sequence[int], period: int, rest_from: int, steps: int,
     distance between the weights of the two orders, relative to their norm.
     """
     with _progress.bar(len(seeds) * len(RUNS), "many-seeds", "runs", shown=progress) as bar:
-        found = [_one_seed(seed, period, rest_from, steps, bar.update) for seed in seeds]
-    found = xr.concat(found, xr.IndexVariable("seed", list(seeds)))
+        each = [_one_seed(seed, period, rest_from, steps, bar.update) for seed in seeds]
+    found = xr.concat(each, xr.IndexVariable("seed", list(seeds)))
     return found.astype(dict.fromkeys(found.data_vars, np.float32))
 
 

@@ -1,0 +1,78 @@
+"""`frames`: pictures that a slider leafs through, on a static page and in a notebook alike."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+
+from minidyn import widgets
+
+
+def draw(slope):
+    figure, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([0, slope])
+    ax.set_ylim(0, 4)
+    return figure
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Everything that `frames` displays, in order."""
+    found = []
+    monkeypatch.setattr(widgets, "display", lambda item: found.append(item.data))
+    return found
+
+
+def pictures(markup):
+    return re.search('data-pictures="([^"]*)"', markup)[1].split(" ")
+
+
+def test_there_is_one_picture_a_value_and_the_first_is_shown(shown):
+    widgets.frames(draw, [1, 1000, 3], label="slope", alt="A curve.", caption="<b>Curves</b>", first=1)
+    (markup,) = shown
+    found = pictures(markup)
+    assert len(set(found)) == 3
+    assert all(base64.b64decode(picture)[8:12] == b"WEBP" for picture in found)
+    assert f'src="{widgets.PICTURE}{found[1]}"' in markup
+    assert 'alt="A curve. slope 1,000."' in markup
+    assert '<input type="range" min="0" max="2" value="1"' in markup
+    assert "<b>Curves</b>" in markup
+    assert not plt.get_fignums()
+
+
+def test_text_cannot_break_out_of_its_attribute(shown):
+    widgets.frames(draw, [1], label='a "slope"', alt='<img src="x">')
+    assert '<img src="x">' not in shown[0]
+    assert '<img src="x">' in html.unescape(shown[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "message"),
+    [([], 0, "values must hold at least one value"), ([1, 2], 2, "first must be an integer >= 0 and <= 1, got 2")],
+)
+def test_bad_input_is_named(values, first, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.frames(draw, values, label="slope", alt="A curve.", first=first)
+
+
+def test_what_is_not_a_figure_is_named():
+    with pytest.raises(TypeError, match="must return a Figure, got 5"):
+        widgets.frames(lambda value: 5, [1], label="slope", alt="A curve.")
+
+
+@pytest.mark.browser
+def test_the_arrow_keys_change_picture_text_and_name(page, shown):
+    widgets.frames(draw, [1, 2, 3], label="slope", alt="A curve.")
+    page.set_content(shown[0])
+    slider, image = page.get_by_role("slider", name="slope"), page.locator("img")
+    before = image.get_attribute("src")
+    slider.press("ArrowRight")
+    assert image.get_attribute("src") == widgets.PICTURE + pictures(shown[0])[1] != before
+    assert image.get_attribute("alt") == "A curve. slope 2."
+    assert slider.get_attribute("aria-valuetext") == "2"
+    assert page.locator("output").text_content() == "2"
+    assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
