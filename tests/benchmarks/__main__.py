@@ -96,10 +96,11 @@ def with_jax():
 
 
 def in_closed_form():
-    """What minidyn does; the step with its record, at the pace of `train`."""
+    """What minidyn does; the step by `train` and its NumPy engine, record included."""
 
     def descend():
-        md.train(NET, PARAMS, TASK, LOSS, learning_rate=RATE, steps=STEPS, start=STEP, progress=False)
+        options = {"learning_rate": RATE, "steps": STEPS, "start": STEP, "engine": "numpy", "progress": False}
+        md.train(NET, PARAMS, TASK, LOSS, **options)
 
     return {
         "hessian": lambda: md.hessian(NET, PARAMS, TASK, LOSS, STEP),

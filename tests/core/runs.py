@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from autograd.misc import flatten
 from problems import Sines, Smooth
 
@@ -9,11 +11,12 @@ import minidyn as md
 
 TASK, NET = md.spiral(20), md.MLP(2, 8, 3)
 LOSS = md.CrossEntropy(md.Oscillation(10, 40))
+ENGINES = ["numpy", "compiled"] if find_spec("numba") else ["numpy"]
 EVERY = {"hessian_max": 5, "hessian_min": 7, "hessian_spectrum": 11, "ntk_max": 5, "params": 1}
 
 
 def train(net=NET, params=None, task=TASK, loss=LOSS, **options):
-    options = {"learning_rate": 0.5, "steps": 40, "progress": False, **options}
+    options = {"learning_rate": 0.5, "steps": 40, "engine": "numpy", "progress": False, **options}
     return md.train(net, net.init(1) if params is None else params, task, loss, **options)
 
 
@@ -37,6 +40,7 @@ SETUPS = {
     "own measures": {"measure": OWN},
     "own model": {"net": Smooth(2, 6, 3), "measure": {"hessian_max": 5, "ntk_max": 5, **OWN}},
     "own waveform": {"loss": md.SquaredError(Sines(30, 3), "output"), "measure": {"hessian_max": 5}},
+    **{f"{engine} engine": {"engine": engine, "net": md.MLP(2, 5, 4, 3)} for engine in ENGINES[1:]},
 }
 
 

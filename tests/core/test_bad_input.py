@@ -116,6 +116,7 @@ TABLE = [
     ),
     ("md.hessian_eigenvalues(NET, PARAMS, TASK, LOSS, tolerance=0)", ValueError, "tolerance", "got 0", "> 0"),
     ("md.hessian_eigenvalues(NET, PARAMS, TASK, LOSS, start=[1.0])", ValueError, "start must have shape (27,)", "(1,)"),
+    ("lanczos(lambda v: v, 5, most=0)", ValueError, "most", "got 0", ">= 1"),
     ("lanczos(lambda v: np.nan * v, 5)", ValueError, "product(v) must be finite", "5 entries"),
     ("lanczos(lambda v: v[:2], 5)", ValueError, "product(v) must have shape (5,)", "got (2,)"),
     ("md.ntk(NET, PARAMS, [[1.0, 2.0, 3.0]])", ValueError, "x has 3 dimensions", "2 inputs"),
@@ -156,6 +157,8 @@ TABLE = [
     ("train(measure={'loss': (5, len)})", ValueError, "measure names", "got 'loss'", "other than loss"),
     ("train(measure={'a b': (5, len)})", ValueError, "measure names", "got 'a b'", "identifiers"),
     ("train(measure={3: (5, len)})", ValueError, "measure names", "got 3", "identifiers"),
+    ("train(engine='fast')", ValueError, "engine", "got 'fast'", "'auto', 'numpy', 'compiled'"),
+    ("train(engine='compiled', batch_size=4)", ValueError, "engine 'compiled'", "batch_size=4", "full batches"),
     ("RUN.resume(0)", ValueError, "steps", "got 0", ">= 1"),
     ("RUN.resume(1.0)", TypeError, "steps", "got 1.0", "integer"),
 ]

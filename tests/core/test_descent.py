@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 from autograd.misc import flatten
 from problems import LOSSES, Smooth, flat
-from runs import EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
-from threadpoolctl import threadpool_limits
+from runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import minidyn as md
 from minidyn import loop
@@ -23,10 +24,15 @@ from minidyn import loop
 
 class TestRecord:
     @pytest.mark.parametrize("loss", LOSSES)
-    @pytest.mark.parametrize("net", [md.MLP(2, 8, 3), md.MLP(2, 5, 4, 3), Smooth(2, 6, 3)], ids=repr)
-    def test_is_that_of_plain_descent_with_autograd(self, net, loss):
+    @pytest.mark.parametrize(
+        ("net", "engine"),
+        [(net, engine) for net in (md.MLP(2, 8, 3), md.MLP(2, 5, 4, 3)) for engine in ENGINES]
+        + [(Smooth(2, 6, 3), "auto"), (md.MLP(2, 3), "auto")],
+        ids=str,
+    )
+    def test_is_that_of_plain_descent_with_autograd(self, net, engine, loss):
         loss, validation, start = LOSSES[loss](md.Oscillation(10, 40)), md.spiral(9, seed=5), 33
-        run = train(net, loss=loss, start=start, validation=validation, learning_rate=0.2)
+        run = train(net, loss=loss, start=start, validation=validation, learning_rate=0.2, engine=engine)
         static, history = type(loss)(), run.history
         vector, unflatten = flatten(net.init(1))
         for k in range(41):
@@ -37,6 +43,7 @@ class TestRecord:
             logits = net.logits(unflatten(vector), TASK.x)
             assert history.loss[k] == pytest.approx(value(vector), rel=1e-11)
             assert history.static_loss[k] == pytest.approx(static.value(logits, TASK.labels), rel=1e-11)
+            assert history.loss[k] == pytest.approx(float((history.weights * history.class_loss)[k].sum()), rel=1e-12)
             assert history.accuracy[k] == (logits.argmax(axis=1) == TASK.labels).mean()
             unseen = net.logits(unflatten(vector), validation.x).argmax(axis=1)
             assert history.validation_accuracy[k] == (unseen == validation.labels).mean()
@@ -108,6 +115,14 @@ class TestSameBits:
                 runs.append(train(net=md.MLP(2, 100, 3), task=md.spiral(), measure=measure))
         assert_same(*runs)
 
+    def test_because_a_descent_keeps_blas_to_one_thread(self):
+        def threads(*args):
+            return max(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+
+        with threadpool_limits(2, "blas"):
+            assert (train(steps=2, measure={"threads": (1, threads)}).history.threads == 1).all()
+            assert threads() == 2
+
     def test_in_another_process(self):
         script = (
             "import hashlib, minidyn as md\n"
@@ -176,6 +191,14 @@ class TestResume:
         assert_same(first, again)
 
 
+@pytest.fixture
+def heard():
+    """A keyboard interrupt is heard, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class TestInterrupt:
     def test_in_a_measure_keeps_the_record_so_far(self):
         with pytest.warns(UserWarning, match="interrupted after 17 updates"):
@@ -199,20 +222,21 @@ class TestInterrupt:
             stopped = train(measure=measure)
         assert_same(stopped.resume(25, progress=False), train(measure=measure))
 
-    def test_at_any_moment_keeps_a_consistent_record(self):
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_at_any_moment_keeps_a_consistent_record(self, engine, heard):
         def soon(*args):
             threading.Timer(0.1, _thread.interrupt_main).start()
             return 0.0
 
         with pytest.warns(UserWarning, match="interrupted"):
-            run = train(steps=500_000, measure={"soon": (10**6, soon)})
+            run = train(steps=500_000, measure={"soon": (10**6, soon)}, engine=engine)
         done = run.history.sizes["step"] - 1
         assert 0 < done < 500_000
-        assert_same(run, train(steps=done, measure={"soon": (10**6, lambda *args: 0.0)}))
+        assert_same(run, train(steps=done, measure={"soon": (10**6, lambda *args: 0.0)}, engine=engine))
 
 
 class TestDivergence:
-    @pytest.mark.parametrize("options", [{}, {"batch_size": 7}, {"measure": EVERY}, {"net": Smooth(2, 6, 3)}], ids=repr)
+    @pytest.mark.parametrize("options", [{}, {"batch_size": 7}, {"measure": EVERY}, {"engine": "auto"}], ids=repr)
     def test_stops_warns_and_keeps_a_finite_record(self, options):
         with pytest.warns(RuntimeWarning, match=r"diverged.*learning rate 1e\+06"):
             run = train(loss=md.SquaredError(md.Oscillation(5, 10)), learning_rate=1e6, steps=5000, **options)

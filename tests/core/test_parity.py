@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import ENGINES
 
 import minidyn as md
 
@@ -21,18 +22,19 @@ def weights(ref, end=""):
     return [(ref[f"W{layer}{end}"], ref[f"b{layer}{end}"]) for layer in (1, 2)]
 
 
-def rerun(ref, dwell):
+def rerun(ref, dwell, engine="numpy"):
     params = weights(ref)
     net = md.MLP(2, params[0][0].shape[1], 3)
     gamma = md.Oscillation(float(ref["A"]), int(ref["T"]), dwell=dwell)
-    options = {"learning_rate": float(ref["eta"]), "steps": int(ref["steps"]), "progress": False}
-    return md.train(net, params, md.spiral(), md.CrossEntropy(gamma), **options)
+    options = {"learning_rate": float(ref["eta"]), "steps": int(ref["steps"]), "engine": engine}
+    return md.train(net, params, md.spiral(), md.CrossEntropy(gamma), progress=False, **options)
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=[(name, engine) for name in RUNS for engine in ENGINES], ids="-".join)
 def pair(request):
-    ref = reference(request.param)
-    return ref, rerun(ref, RUNS[request.param])
+    name, engine = request.param
+    ref = reference(name)
+    return ref, rerun(ref, RUNS[name], engine)
 
 
 def relative_error(history, ref):
