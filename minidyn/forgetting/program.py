@@ -17,10 +17,14 @@ import numpy as np
 from minidyn.forgetting import facts
 from minidyn.forgetting.cell import Params, forward, gate_of, raw_digits
 
-ROUNDS = 200  # of growing the two intervals
+ROUNDS = 400  # of growing the two intervals
 PARTS = 256  # pieces in which an interval is bounded
-LONGEST, WIDTH = 64, 8  # digits and carries followed in the search for a wrong sum
-MARGIN = 1e-6  # by which the intervals are widened before the proof; far above rounding errors
+MARGIN = 1e-6  # by which the intervals grow beyond what is needed, so that growing comes to an end
+ROUNDING = 1e-12  # more than the rounding errors of one step
+LONGEST, WIDTH = 64, 8  # digits, and carries of each meaning, followed in the search for a wrong sum
+BITS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+TOTALS = np.concatenate([BITS.sum(1), BITS.sum(1) + 1])  # of the eight cases: carry 0, then carry 1
+PARITY, CARRIES = TOTALS % 2, TOTALS >= 2
 
 Interval = tuple[float, float]
 
@@ -101,46 +105,39 @@ def _table(params: Params) -> list[dict[str, Any]]:
 
 def _proof(params: Params) -> tuple[Interval, Interval] | None:
     """Intervals of carries that no addition leaves while every digit rounds right, or None."""
-    inside: list[Interval | None] = [(0.0, 0.0), None]
+    zero, one = (0.0, 0.0), _bounds(params, (0.0, 0.0))[1][3]  # the first carry, and what 1 + 1 carries out of it
     for _ in range(ROUNDS):
-        step = _images(params, inside)
-        if step is None:
+        digits, carries = zip(_bounds(params, zero), _bounds(params, one), strict=True)
+        low, high = np.moveaxis(np.concatenate(digits), -1, 0)
+        if (low <= PARITY - 0.5).any() or (high >= PARITY + 0.5).any():
             return None
-        grown = [_hull(old, new) for old, new in zip(inside, step, strict=True)]
-        zero, one = (_widened(interval, MARGIN) for interval in grown)
-        if zero and one and _closed(params, zero, one):
+        out = np.concatenate(carries)
+        images = [(out[m, 0].min() - ROUNDING, out[m, 1].max() + ROUNDING) for m in (~CARRIES, CARRIES)]
+        if all(outer[0] <= inner[0] and inner[1] <= outer[1] for inner, outer in zip(images, (zero, one), strict=True)):
             return zero, one
-        inside = grown
+        zero, one = (
+            (min(old[0], float(new[0]) - MARGIN), max(old[1], float(new[1]) + MARGIN))
+            for old, new in zip((zero, one), images, strict=True)
+        )
     return None
 
 
-def _images(params: Params, inside: list[Interval | None]) -> list[Interval | None] | None:
-    """Where carries go in one step, bounded from outside; None where a digit may round wrong."""
-    reached: list[Interval | None] = [None, None]
-    for carry, a, b in product((0, 1), repeat=3):
-        carries = inside[carry]
-        if carries is None:
-            continue
-        digit, out = _bounds(params, a, b, carries)
-        total = a + b + carry
-        if not (total % 2 - 0.5 < digit[0] and digit[1] < total % 2 + 0.5):
-            return None
-        reached[total // 2] = _hull(reached[total // 2], out)
-    return reached
+def _bounds(params: Params, carry: Interval) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end (4, 2) of the digit and of the carry out, for each pair of bits, over an interval of carries in.
 
-
-def _bounds(params: Params, a: int, b: int, carry: Interval) -> tuple[Interval, Interval]:
-    """Bounds on digit and carry out over an interval of carries in, by interval arithmetic on small pieces."""
+    Interval arithmetic on small pieces.
+    """
     edges = np.linspace(*carry, PARTS + 1)
-    z = params.w[0] * a + params.w[1] * b + params.w[2] * edges
-    z = np.sort(np.stack([z[:-1], z[1:]]), axis=0)  # (low and high, pieces)
+    z = params.w[:2] @ BITS[..., None] + params.w[2] * edges
+    z = np.sort(np.stack([z[:, :-1], z[:, 1:]]), axis=0)  # (low and high, pairs of bits, pieces)
     gate = gate_of(z - params.theta, params.clause)
     found = []
     for k in (0, 1):  # digit, carry
         no = np.sort(params.p[0, k] * z + params.q[0, k], axis=0)
         jump = np.sort((params.p[1, k] - params.p[0, k]) * z + params.q[1, k] - params.q[0, k], axis=0)
-        change = gate[:, None] * jump  # all four products of ends
-        found.append((float((no[0] + change.min((0, 1))).min()), float((no[1] + change.max((0, 1))).max())))
+        change = gate[:, None] * jump  # the products of ends
+        ends = (no[0] + change.min((0, 1))).min(-1), (no[1] + change.max((0, 1))).max(-1)
+        found.append(np.stack(ends, axis=-1))
     return found[0], found[1]
 
 
@@ -175,25 +172,6 @@ def _spread(paths: list[Any]) -> list[Any]:
     if not paths:
         return []
     return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, WIDTH).astype(int))]
-
-
-def _hull(one: Interval | None, other: Interval | None) -> Interval | None:
-    if one is None or other is None:
-        return one or other
-    return min(one[0], other[0]), max(one[1], other[1])
-
-
-def _widened(interval: Interval | None, margin: float) -> Interval | None:
-    return interval and (interval[0] - margin, interval[1] + margin)
-
-
-def _closed(params: Params, zero: Interval, one: Interval) -> bool:
-    """Whether every step from these carries gives a right digit and a carry within them."""
-    image = _images(params, [zero, one])
-    return image is not None and all(
-        inner is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
-        for inner, outer in zip(image, (zero, one), strict=True)
-    )
 
 
 def _words(params: Params) -> list[str]:
