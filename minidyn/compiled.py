@@ -156,12 +156,12 @@ def _row(rows: NDArray, k: int) -> NDArray:
 @_fast
 def _affine(matrix: NDArray, below: NDArray, above: NDArray, least: float) -> None:
     """above = matrixᵀ below, and at least `least`: 0 is a ReLU, -inf changes nothing."""
-    for k in range(len(above)):
-        column, out = matrix[:, k], above[k]
-        for j in range(0, len(column), 3):
+    for j in range(0, len(below), 3):
+        a0, a1, a2 = below[j], _row(below, j + 1), _row(below, j + 2)
+        first, floor = j == 0, least if j + 3 >= len(below) else -np.inf
+        for k in range(len(above)):
+            column, out = matrix[:, k], above[k]
             w0, w1, w2 = column[j], _entry(column, j + 1), _entry(column, j + 2)
-            a0, a1, a2 = below[j], _row(below, j + 1), _row(below, j + 2)
-            first, floor = j == 0, least if j + 3 >= len(column) else -np.inf
             for s in range(len(out)):
                 z = (0.0 if first else out[s]) + w0 * a0[s] + w1 * a1[s] + w2 * a2[s]
                 out[s] = floor if z < floor else z
@@ -170,10 +170,10 @@ def _affine(matrix: NDArray, below: NDArray, above: NDArray, least: float) -> No
 @_fast
 def _outer(below: NDArray, delta: NDArray, gradient: NDArray) -> None:
     """gradient += below deltaᵀ, summed over samples."""
-    for j in range(len(below)):
-        a = below[j]
-        for k in range(0, len(delta), 3):
-            d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+    for k in range(0, len(delta), 3):
+        d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+        for j in range(len(below)):
+            a = below[j]
             t0 = t1 = t2 = 0.0
             for s in range(len(a)):
                 t0 += a[s] * d0[s]
