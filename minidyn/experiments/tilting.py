@@ -236,7 +236,7 @@ def _first_periods(loss: xr.DataArray) -> dict[str, float]:
     shows="how fast runs near the published run part, in windows of 250 updates, by two methods",
     claims=("C3",),
     quick={**SHORT, "distances": (1e-7,)},
-    full={**NOTEBOOK, "distances": (1e-7, 1e-6)},
+    full={**NOTEBOOK, "distances": (1e-9, 1e-7)},
     sample={"steps": 5000},
     summary=lambda data: f"largest exponent {float(data.separation.max()):.4f} per update",
 )
