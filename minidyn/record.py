@@ -124,7 +124,6 @@ class Record:
             coords={"step": start + np.arange(self.first, done + 1), "class": np.arange(weights.shape[1])},
         )
         for name, kept in self.kept.items():
-            kept = [(at, value) for at, value in kept if at <= done]
             if kept:
                 values = np.stack([value for _, value in kept])
                 dims = (f"{name}_step", *(_axis(name, axis) for axis in range(values.ndim - 1)))

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import autograd
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.misc import flatten
@@ -19,7 +20,7 @@ from runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minidyn as md
-from minidyn import loop
+from minidyn import loop, model
 
 
 class TestRecord:
@@ -54,6 +55,7 @@ class TestRecord:
     def test_has_the_axes_of_the_contract(self):
         history = train(start=7, measure=EVERY).history
         assert (history.step == np.arange(7, 48)).all()
+        assert history.step.dtype == np.int64
         assert history.weights.dims == ("step", "class")
         np.testing.assert_array_equal(history.weights, LOSS.gamma.weights(np.arange(7, 48)))
         for name, cadence in EVERY.items():
@@ -103,6 +105,16 @@ class TestRecord:
         assert flat(run.params).tobytes() == flat(train().params).tobytes()
 
 
+class Linear:
+    """A model whose parameters are a single array."""
+
+    def init(self, seed):
+        return np.random.RandomState(seed).randn(2, 3)
+
+    def logits(self, params, x):
+        return anp.dot(x, params)
+
+
 class TestSameBits:
     def test_of_the_same_seed(self):
         assert_same(train(measure=EVERY, batch_size=7), train(measure=EVERY, batch_size=7))
@@ -147,6 +159,16 @@ class TestSameBits:
         assert flat(params).tobytes() == before
         run.params[0][0][:] = 0  # neither can a reader change the run by its parameters
         assert (run.params[0][0] != 0).any()
+
+    def test_parameters_may_be_one_array(self):
+        net = Linear()
+        params = net.init(0)
+        run = train(net, params, measure={"params": 1})
+        again = params.copy()
+        params[:] = 0  # what the run keeps is its own
+        assert_same(run, train(net, again, measure={"params": 1}))
+        assert not np.shares_memory(params, model.flatten(net, params, TASK.x)[0])
+        assert run.params.shape == (2, 3)
 
     def test_parameters_may_be_nested_lists(self):
         as_lists = [(w.tolist(), b.tolist()) for w, b in NET.init(1)]
