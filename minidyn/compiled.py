@@ -263,7 +263,7 @@ def _exponentials(z: NDArray, greatest: NDArray, found: NDArray) -> None:
 def _loss(
     kind: int, z: NDArray, labels: NDArray, weights: NDArray, count: int, class_loss: NDArray, delta: NDArray
 ) -> int:
-    """Add a block's share to L, with F(t) = Σ Γ_c(t) L_c, and set ∂F/∂z in `delta`; the number of right answers."""
+    """Add a block's share to P L_c, with F(t) = Σ Γ_c(t) L_c, and set ∂F/∂z in `delta`; how many answers are right."""
     classes, greatest, right = len(z), np.empty(z.shape[1]), 0
     _greatest(z, greatest)
     if kind == CROSS_ENTROPY:
@@ -278,7 +278,7 @@ def _loss(
             total = 0.0
             for c in range(classes):
                 total += delta[c, s]
-            class_loss[label] += (np.log(total) - (z[label, s] - greatest[s])) / count
+            class_loss[label] += np.log(total) - (z[label, s] - greatest[s])
             scale = weights[label] / total / count
             for c in range(classes):
                 delta[c, s] *= scale
@@ -287,7 +287,7 @@ def _loss(
             for c in range(classes):
                 weighed = label if kind == SQUARED_BY_SAMPLE else c
                 residual = z[c, s] - (c == label)
-                class_loss[weighed] += residual**2 / classes / count
+                class_loss[weighed] += residual**2 / classes
                 delta[c, s] = weights[weighed] * 2 * residual / classes / count
     return right
 
@@ -331,6 +331,7 @@ def _descend(
             unseen_accuracy[t] = right / len(unseen_labels)
         value = 0.0
         for c in range(len(unused)):
+            class_loss[t, c] /= count
             value += weights[t, c] * class_loss[t, c]
         if not np.isfinite(value):
             return t
