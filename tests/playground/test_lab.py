@@ -331,9 +331,9 @@ def test_record_stays_bounded(open_lab):
     )
     assert record["bytes"] < 4e6
     assert record["last"] == 59_999
-    stride = np.diff(record["steps"])
-    assert set(stride) == {3}  # odd: both branches of a period-2 orbit stay in sight
-    assert record["steps"][-1] >= 59_998
+    (stride,) = set(np.diff(record["steps"]))
+    assert stride % 2 == 1  # both branches of a period-2 orbit stay in sight
+    assert 60_000 - record["steps"][-1] < stride
 
 
 def test_state_table_holds_its_own_defaults():

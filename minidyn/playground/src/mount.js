@@ -49,7 +49,6 @@ function render({ model, el }) {
   const view = String(Math.random());
   let told = { ...lab.state };
   let parcel = [];
-  lab.set({ hide: [lab.state.hide, "link"].filter(Boolean).join(",") });
   lab.on("state", (state) => {
     told = { ...state };
     model.set("state", told);

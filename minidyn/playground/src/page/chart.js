@@ -169,7 +169,9 @@ export class Chart {
           if (!(y >= 0 && y <= height - side)) return;
           const x = Math.min(Math.round((values[at] - view.from) * perStep), width - side);
           const colour = marksUnstable && values[at + COLUMN.unstable] ? accent : calm;
-          for (let k = 0, row = y * width + x; k < side; k++, row += width) pixels.fill(colour, row, row + side);
+          for (let k = 0, row = y * width + x; k < side; k++, row += width) {
+            for (let i = row; i < row + side; i++) pixels[i] = colour;
+          }
         });
       }
     }

@@ -24,7 +24,7 @@ function icon(name) {
 const LINK_TEXT = "link to this exact run";
 
 export class Toolbar {
-  // actions: play, single, reset, burst, preset(name), set(patch), link().
+  // actions: play, single, reset, burst, preset(name), set(patch); link() where there is one to copy.
   constructor(actions) {
     this.play = button("play", "Play", actions.play, "primary");
     this.single = button("single", "One step", actions.single);
@@ -45,6 +45,7 @@ export class Toolbar {
       this.window.element,
     ]);
     this.presets = element("label", { className: "field" }, [element("span", { text: "preset" }), this.preset]);
+    this.linked = Boolean(actions.link);
     this.exact = element("a", { text: LINK_TEXT, href: "#", onclick: (event) => this.copy(event, actions.link) });
     this.foot = element("div", { className: "foot" }, [this.presets, this.exact]);
     this.parts = {
@@ -64,6 +65,7 @@ export class Toolbar {
 
   update(state, mode, status) {
     for (const [part, node] of Object.entries(this.parts)) node.hidden = !shows(state, part);
+    this.exact.hidden ||= !this.linked;
     const running = mode !== "paused";
     setAttribute(this.play, "aria-label", running ? "Pause" : "Play");
     setAttribute(this.play, "title", running ? "Pause" : "Play");

@@ -12,14 +12,14 @@ import { currentTheme, watchTheme } from "./theme.js";
 import style from "./style.css";
 
 const STOPPED = { burst: "A burst begins. ", until: "The run is over. ", diverged: "The run has diverged. " };
-const FRAME = 30; // milliseconds, at least, between two frames
+const FRAME = 25; // milliseconds, at least, between two frames
 const LABEL_EVERY = 120; // milliseconds between two updates of the numbers
 const ANNOUNCE_EVERY = 5000; // ... of what screen readers are told while a run goes on
 const REPORT_EVERY = 500; // ... of the state told to listeners while a run goes on
 
 export class Lab {
-  // state: what differs from the defaults. link(state): the address that restores it.
-  constructor(host, state = {}, link = () => "#") {
+  // state: what differs from the defaults. link(state): the address that restores it, where there is one.
+  constructor(host, state = {}, link = null) {
     this.host = host;
     this.state = { ...defaults(), ...state };
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.state.playing = false;
@@ -45,7 +45,7 @@ export class Lab {
       burst: () => this.toBurst(),
       preset: (name) => name && this.set(presetState(this.state, name)),
       set: (patch) => this.set(patch),
-      link: () => this.touch(),
+      link: this.link && (() => this.touch()),
     });
     this.settings = new Settings((patch) => this.set(patch));
     this.charts = KINDS.map((kind) => new Chart(kind, (step) => this.inspect(step), (patch) => this.set(patch)));
@@ -171,7 +171,7 @@ export class Lab {
     this.emit("rows", { rows: runs.map(({ rows }) => rows) });
     this.dirty = true;
     this.requestFrame();
-    if (performance.now() - (this.told ?? 0) > REPORT_EVERY) this.tell();
+    if (this.session.mode === "paused" || performance.now() - (this.told ?? 0) > REPORT_EVERY) this.tell();
   }
 
   requestFrame() {
@@ -197,6 +197,7 @@ export class Lab {
     const { session } = this;
     if (!session.records[0]?.seen) return;
     this.dirty = false;
+    session.mapWanted = shows(this.state, "map");
     const view = this.view();
     const late = now - (this.labelled ?? 0) >= LABEL_EVERY || session.mode === "paused" || this.cursor !== null;
     if (late) this.labelled = now;
@@ -263,19 +264,16 @@ export class Lab {
   }
 
   recolour() {
-    this.theme = { ...currentTheme() };
-    const { theme } = this;
-    theme.second = theme.classes[3];
-    const colours = { ink: theme.ink, muted: theme.muted, grid: theme.grid, paper: theme.paper, unstable: theme.unstable, second: theme.second };
-    theme.classes.slice(0, 3).forEach((colour, i) => (colours[`class-${i}`] = colour));
+    const { dark, classes, ...colours } = (this.theme = currentTheme());
+    classes.forEach((colour, i) => (colours[`class-${i}`] = colour));
     for (const [name, colour] of Object.entries(colours)) this.root.style.setProperty(`--${name}`, colour);
-    this.root.classList.toggle("dark", theme.dark);
+    this.root.classList.toggle("dark", dark);
   }
 
   // The link to this very run; on the way to a step, that step's.
   get address() {
     const { mode, target } = this.session;
-    return this.link(mode === "seeking" ? { ...this.state, step: target } : this.state);
+    return this.link?.(mode === "seeking" ? { ...this.state, step: target } : this.state);
   }
 
   // on("state", f): f(state) after a change, and now and then while it runs.
@@ -296,7 +294,7 @@ export class Lab {
 
   tell() {
     this.told = performance.now();
-    this.toolbar.exact.href = this.address;
+    if (this.link) this.toolbar.exact.href = this.address;
     this.emit("state", this.state);
   }
 }

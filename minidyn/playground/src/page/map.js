@@ -46,7 +46,7 @@ export class DecisionMap {
   paint(theme) {
     const paper = rgb(theme.paper);
     const share = theme.dark ? TINT.dark : TINT.light;
-    const [a, b, c] = theme.classes.slice(0, CLASSES).map((hex) => rgb(hex).map((v, i) => share * v + (1 - share) * paper[i]));
+    const [a, b, c] = theme.classes.map((hex) => rgb(hex).map((v, i) => share * v + (1 - share) * paper[i]));
     const { pixels, leads: [lead1, lead2] } = this;
     this.lead(this.outputs);
     for (let y = 0, at = 0; y < PIXELS; y++) {

@@ -3,7 +3,7 @@
 import { COLUMN, WIDTH } from "../rows.js";
 
 const KEPT = 12000; // the last steps
-const MOST = 24000; // rows of the whole run
+const MOST = 12000; // rows of the whole run
 const THIN = 3; // odd, so that thinned rows still see both branches of a period-2 orbit
 
 export class Record {

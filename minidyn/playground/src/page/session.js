@@ -4,11 +4,11 @@ import workerSource from "worker-source";
 import { runs } from "../state.js";
 import { Record } from "./record.js";
 
-const BUDGET = 24; // milliseconds of work between two answers
+const BUDGET = 16; // milliseconds of work between two answers
 const LONGEST_GAP = 100; // a slow frame must not be followed by a leap
 
 export class Session {
-  // handlers: opened(), advanced(answer), stopped(reason: "until", "burst" or "diverged").
+  // handlers: advanced(answer), stopped(reason: "until", "burst" or "diverged").
   constructor(handlers) {
     this.handlers = handlers;
     this.opening = 0;
@@ -17,6 +17,7 @@ export class Session {
     this.active = false;
     this.waiting = false;
     this.step = 0;
+    this.mapWanted = true; // whoever draws sets it again
   }
 
   // Start over with `state`, and run to its step at full speed.
@@ -66,18 +67,19 @@ export class Session {
     this.waiting = false;
     this.step = answer.step;
     answer.runs.forEach(({ rows }, i) => this.records[i].add(rows));
-    this.handlers.advanced(answer);
-    if (answer.diverged) this.stop("diverged");
-    else if (answer.burst) this.stop("burst");
+    const reason = this.mode === "paused" ? null : this.ending(answer);
+    if (reason) this.mode = "paused";
     else if (this.mode === "seeking" && this.step >= this.target) this.mode = this.resumed;
-    else if (this.state.until && this.step >= this.state.until && this.mode !== "seeking") this.stop("until");
+    this.handlers.advanced(answer);
+    if (reason) this.handlers.stopped(reason);
     if (this.hurried) this.ask(Infinity);
   }
 
-  stop(reason) {
-    if (this.mode === "paused") return;
-    this.mode = "paused";
-    this.handlers.stopped(reason);
+  // Why the run stops here, if it does.
+  ending({ diverged, burst }) {
+    if (diverged) return "diverged";
+    if (burst) return "burst";
+    return this.mode !== "seeking" && this.state.until && this.step >= this.state.until ? "until" : null;
   }
 
   // At full speed the next request goes out with the last answer; otherwise frames pace it.
@@ -96,12 +98,18 @@ export class Session {
     }
   }
 
+  // The step that a request must not pass.
+  get last() {
+    if (this.mode === "seeking") return this.target;
+    return this.mode === "playing" && this.state.until ? this.state.until : Infinity;
+  }
+
   ask(steps) {
     if (this.waiting || !this.active || !this.worker) return false;
-    const last = this.mode === "seeking" ? this.target : this.state.until && this.mode !== "paused" ? this.state.until : Infinity;
+    const wanted = Math.max(0, Math.min(steps, this.last - this.step));
     this.waiting = true;
-    const wanted = Math.max(0, Math.min(steps, last - this.step));
-    this.worker.postMessage({ steps: wanted, budget: BUDGET, map: true, toBurst: this.mode === "to burst" });
+    this.worker.postMessage({ steps: wanted, budget: BUDGET, map: this.mapWanted, toBurst: this.mode === "to burst" });
+    this.mapWanted = false;
     return true;
   }
 }

@@ -1,5 +1,6 @@
 // The palette of the book, light or dark as the page around is.
 
+import { CLASSES } from "../engine/task.js";
 import palette from "../../../palette.json" with { type: "json" };
 
 const PAPER = { light: "#ffffff", dark: "#14181e" };
@@ -17,7 +18,8 @@ export function currentTheme() {
   const pick = (name) => palette[dark ? `${name}_dark` : name];
   return {
     dark,
-    classes: pick("classes"),
+    classes: pick("classes").slice(0, CLASSES),
+    second: pick("classes")[CLASSES], // a colour of no class, for a second curve
     unstable: pick("unstable"),
     ink: pick("ink"),
     muted: pick("muted"),
