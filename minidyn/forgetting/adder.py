@@ -16,7 +16,7 @@ The idea is that of Ruiz-Garcia, "Model architecture can transform catastrophic 
 initialisation and training, is this book's own.
 
 A batch of cells is trained at once, one for each seed, on the leading axis. Each seed has its own random stream, so a
-cell does not depend on which others are trained beside it.
+cell depends on the others trained beside it in nothing but the last rounding.
 """
 
 from __future__ import annotations
@@ -340,8 +340,11 @@ def _start(
     """Initial cells, and each seed's stream from there on."""
     clause = check.choice("clause", clause, CLAUSES)
     limits = dict(RANGES)
-    for name, (low, high) in dict(ranges or {}).items():
+    for name, ends in dict(ranges or {}).items():
         check.choice("ranges", name, RANGES)
+        if np.shape(ends) != (2,):
+            raise ValueError(f"ranges[{name!r}] must be two numbers, low and high, got {ends!r}")
+        low, high = ends
         limits[name] = check.real(f"ranges[{name!r}]", low), check.real(f"ranges[{name!r}]", high, least=low)
     streams = [np.random.RandomState(seed) for seed in facts.seeds_of(seeds if np.iterable(seeds) else [seeds])]
     values = [np.concatenate([s.uniform(*limits[name], n) for name, n in SIZES.items()]) for s in streams]

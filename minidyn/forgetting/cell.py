@@ -61,6 +61,11 @@ class Params:
     values: np.ndarray
     clause: str = "soft"
 
+    def __post_init__(self) -> None:
+        check.choice("clause", self.clause, CLAUSES)
+        if self.values.shape[-1:] != (PARAMETERS,):
+            raise ValueError(f"values must have shape (..., {PARAMETERS}), got {self.values.shape}")
+
     @property
     def w(self) -> np.ndarray:
         return self.values[..., :3]
@@ -138,7 +143,7 @@ def loss_and_gradient(params: Params, a: Any, b: Any, *, digits: int) -> tuple[n
         With respect to `params.values`. A hard clause passes gradients through the branch taken only.
     """
     values = np.ascontiguousarray(np.atleast_2d(params.values).T)
-    bits_a, bits_b, bits_sum = _digits(params, a, b, digits)
+    bits_a, bits_b, bits_sum = _digits(params, a, b, digits).reshape(3, digits, -1)
     found, slope = raw_gradient(values, bits_a, bits_b, bits_sum, params.clause)
     shape = params.values.shape
     return found.reshape(shape[:-1]), slope.T.reshape(shape)
@@ -176,7 +181,9 @@ def gate_of(excess: Any, clause: str) -> Any:
 
 def with_clause(params: Params, clause: str | None) -> Params:
     """`params` with another clause; None leaves it as it is."""
-    return params if clause is None else replace(params, clause=check.choice("clause", clause, CLAUSES))
+    if not isinstance(params, Params):
+        raise TypeError(f"params must be Params of cells, got {params!r:.80}")
+    return params if clause is None else replace(params, clause=clause)
 
 
 def raw_digits(params: Params, a: np.ndarray, b: np.ndarray, clause: str | None) -> np.ndarray:

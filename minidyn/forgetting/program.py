@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minidyn.forgetting import facts
-from minidyn.forgetting.cell import Params, forward, gate_of, raw_digits
+from minidyn.forgetting.cell import Params, forward, gate_of, raw_digits, with_clause
 
 ROUNDS = 400  # of growing the two intervals
 PARTS = 256  # pieces in which an interval is bounded
@@ -76,8 +76,7 @@ def algorithm(params: Params) -> Program | list[Program]:
     >>> algorithm(adder.train(0, steps=3000)).exact
     True
     """
-    if not isinstance(params, Params):
-        raise TypeError(f"params must be the Params of a cell, got {params!r:.80}")
+    params = with_clause(params, None)
     return _program(params) if params.values.ndim == 1 else [_program(cell) for cell in params]
 
 

@@ -1,0 +1,109 @@
+"""The learners: gradients, parameter counts, codes, and that each network minds its own business."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from minidyn.forgetting import facts
+from minidyn.forgetting.learners import Adder, Perceptron, Recurrent, comparison
+
+NETWORKS = [
+    Perceptron(7),
+    Perceptron(7, code="binary", bits=4),
+    Recurrent(3),
+    Recurrent(3, gated=True),
+]
+LEARNERS = [*NETWORKS, Adder()]
+PAIRS = facts.ones()[[3, 5, 8]]
+
+
+def named(learner):
+    return learner.name
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1e-3])
+@pytest.mark.parametrize("network", NETWORKS, ids=named)
+def test_an_update_goes_down_the_slope(network, wrong):
+    """The first velocity is -rate times the gradient; compare it with central differences of the loss."""
+    state = network.init(range(3))
+    x, y = network.inputs(PAIRS[:, None]), network.targets(PAIRS[:, None])
+
+    def loss(weights):
+        return anp.sum(network.losses(network.outputs(weights, x), y))
+
+    velocities = network.update(state, PAIRS, np.full(3, True)).velocities
+    slopes = [(1 + wrong) * v / -network.learning_rate for v in velocities]
+    random, h = np.random.RandomState(0), 1e-5
+    directions = [random.randn(*w.shape) for w in state.weights]
+    ahead, behind = (loss([w + s * h * d for w, d in zip(state.weights, directions, strict=True)]) for s in (1, -1))
+    along = sum((s * d).sum() for s, d in zip(slopes, directions, strict=True))
+    size = np.sqrt(sum((s**2).sum() for s in slopes))
+    assert (abs((ahead - behind) / (2 * h) - along) / size < 1e-6) == (wrong == 0.0)
+
+
+@pytest.mark.parametrize("learner", comparison().values(), ids=named)
+def test_parameters_are_counted(learner):
+    state = learner.init([0])
+    arrays = [state.values] if isinstance(learner, Adder) else state.weights
+    assert sum(array.size for array in arrays) == learner.parameters
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=named)
+def test_networks_that_wait_stay_as_they_are(learner):
+    state = learner.update(learner.init(range(3)), PAIRS, np.full(3, True))
+    later = learner.update(state, PAIRS, np.array([True, False, True]))
+    for before, after in zip(flat(state), flat(later), strict=True):
+        assert np.array_equal(before[1], after[1])
+    assert any(not np.array_equal(before[0], after[0]) for before, after in zip(flat(state), flat(later), strict=True))
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=named)
+def test_a_seed_does_not_depend_on_the_others(learner):
+    alone = learner.update(learner.init([1]), PAIRS[[1]], np.full(1, True))
+    together = learner.update(learner.init([0, 1, 2]), PAIRS, np.full(3, True))
+    for one, many in zip(flat(alone), flat(together), strict=True):
+        np.testing.assert_allclose(one[0], many[1], rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=named)
+def test_the_targets_are_read_as_the_sums(network):
+    pairs = facts.all_pairs(3)
+    target = network.targets(pairs)
+    if isinstance(network, Recurrent):
+        target = 2 * target - 1  # logits of the right sign
+    assert network.read(target).tolist() == pairs.sum(1).tolist()
+
+
+def test_initial_weights_are_the_seeds_own_stream():
+    w1, b1, w2, b2 = Perceptron().init([3]).weights
+    stream = np.random.RandomState(3)
+    for array, shape in ((w1, (28, 50)), (b1, (1, 50)), (w2, (50, 24)), (b2, (1, 24))):
+        assert np.array_equal(array[0], stream.uniform(-0.3, 0.3, shape))
+
+
+def test_a_recurrent_network_reads_numbers_longer_than_in_training():
+    network = Recurrent(3, digits=4)
+    state, pairs = network.init(range(2)), np.array([[1, 2], [40000, 9]])
+    answers = network.answers(state, pairs)
+    assert answers.shape == (2, 2)
+    assert answers.max() < 2**17
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=named)
+def test_updates_bring_the_loss_down(network):
+    state = network.init(range(3))
+    pairs = PAIRS[[0, 0, 0]]
+    x, y = network.inputs(pairs[:, None]), network.targets(pairs[:, None])
+
+    def loss(state):
+        return network.losses(network.outputs(state.weights, x), y)
+
+    before = loss(state)
+    for _ in range(100):
+        state = network.update(state, pairs, np.full(3, True))
+    assert loss(state).mean() < 0.3 * before.mean()
+
+
+def flat(state):
+    """The arrays of a learner's state."""
+    return [state.values] if hasattr(state, "values") else [*state.weights, *state.velocities]
