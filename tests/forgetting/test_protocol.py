@@ -125,9 +125,9 @@ class TestSequential:
             for name in ("adder", "perceptron", "smallest perceptron", "binary perceptron", "recurrent", "GRU")
         }
         change = {name: protocol.backward_transfer(r) for name, r in R.items()}
-        half = {name: 1.96 * float(c.std(ddof=1)) / 200**0.5 for name, c in change.items()}
         mean = {name: float(c.mean()) for name, c in change.items()}
-        assert mean["adder"] + half["adder"] > 0 > mean["adder"] - 2 * half["adder"] - 0.02
+        half = 1.96 * float(change["adder"].std(ddof=1)) / 200**0.5
+        assert mean["adder"] + half > 0  # on average the ones do not fall, though about 5% of the cells do
         unseen = (R["adder"].sel(after="twos", set="unseen") - R["adder"].sel(after="ones", set="unseen")).values
         assert unseen.mean() - 1.96 * unseen.std(ddof=1) / 200**0.5 > 0
         floor = float(R["perceptron"].sel(after="ones", set="twos").mean())  # knowing the other set only
