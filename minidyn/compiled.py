@@ -4,8 +4,8 @@ A row is a unit and a column a sample, so that the innermost loops run along con
 layer end with a row of ones, so that [W; b] is one matrix. Samples come in blocks that fit the cache. What is
 computed here is defined in `mlp` and `losses`, and agrees with them to rounding.
 
-This is the only file that imports numba, and it is imported only when it is needed. The compiled functions stay
-together, because numba keeps them on disk until the file that they stand in changes.
+This file is imported only when it is needed, for numba takes a third of a second to import. The compiled functions
+stay together, because numba keeps them on disk until the file that they stand in changes.
 """
 
 from __future__ import annotations
