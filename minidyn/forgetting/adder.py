@@ -172,13 +172,13 @@ def trajectory(
     >>> list(trajectory(0, [0, 50, 100]))
     [0, 50, 100]
     """
-    wanted = sorted({check.integer("at", step, least=0) for step in at})
+    wanted = sorted({check.integer("at", step, least=0) for step in at}) if np.iterable(at) else []
     if not wanted:
         raise ValueError(f"at must hold at least one number of steps, got {at!r}")
     bits = check.integer("bits", bits, least=1, most=60)
     params, streams = _start(seeds, clause, ranges)
     rate = LEARNING_RATE[clause] if learning_rate is None else check.real("learning_rate", learning_rate, above=0)
-    pairs = np.array([stream.randint(2**bits, size=(wanted[-1], 2)) for stream in streams])
+    pairs = np.array([stream.randint(2**bits, size=(wanted[-1], 2), dtype=np.int64) for stream in streams])
     position = np.arange(bits + 1)[:, None]
     values = np.atleast_2d(params.values).T.copy()  # (12, seeds): parameters in contiguous rows
     kept = {}

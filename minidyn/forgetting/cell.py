@@ -1,21 +1,7 @@
-"""The recurrent cell with a conditional clause: its parameters, its step, its loss and gradient.
+"""The cell of the adder: its parameters, one step, its loss and its gradient.
 
-The cell reads the numbers digit by digit, least significant first. At each step it sees the bits a and b and the
-carry c (0 at first), weighs them, asks one question, and answers by one of two straight lines::
-
-    z = w . (a, b, c)
-    gate = sigmoid(4 (z - theta))        the clause "if z > theta", made smooth
-    (digit, carry) = gate (p[1] z + q[1]) + (1 - gate) (p[0] z + q[0])
-
-Digits are read off by rounding; the carry is never rounded. Addition is within reach (z = a + b + c; if z > 1.5 the
-digit is z - 2 and the carry 1, else the digit is z and the carry 0), but the cell must find the question and both
-answers from examples. It takes one step more than the longer number has digits.
-
-The idea is that of Ruiz-Garcia, "Model architecture can transform catastrophic forgetting into positive transfer"
-(Scientific Reports 12, 10736, 2022). The exact cell of the paper could not be read here: this one, with its
-initialisation and training, is this book's own.
-
-A batch of cells has one cell for each seed on the leading axis.
+`minidyn.forgetting.adder` says what the cell is and trains it. Here a step is written once, in autograd's numpy, for
+reading, tracing and differentiating; training runs on the closed form of the gradient, which agrees with autograd.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ def sequential(
     -------
     xarray.Dataset
         accuracy (seed, point, set), at points of the training with coordinates `task` and `passes`; R (seed, after,
-        set), after "start" and each task; needed (seed, task), passes taken; learned (seed, task), whether `until` was
-        reached. Attributes: learner, parameters.
+        set), after "start" and each task; needed (seed, trained), passes taken over each task; learned (seed, trained),
+        whether `until` was reached. Attributes: learner, parameters.
 
     Raises
     ------

@@ -49,6 +49,7 @@ CALLS = [
     ("adder.train(0, bits=61)", ValueError, "bits", "<= 60", "61"),
     ("adder.train(0, learning_rate=0)", ValueError, "learning_rate", "> 0", "0"),
     ("adder.train(0, learning_rate=float('nan'))", ValueError, "learning_rate", "finite", "nan"),
+    ("adder.trajectory(0, 100)", ValueError, "at must", "at least one", "100"),
     ("adder.trajectory(0, [])", ValueError, "at must", "at least one", "[]"),
     ("adder.update(TWO, [1, 2, 3], [1, 2, 3], digits=3)", ValueError, "a must", "(2,)", "(3,)"),
     ("adder.update(TWO, [1, 2], [1, 7], digits=3)", ValueError, "digits=3", "at most 7", "9"),
