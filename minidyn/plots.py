@@ -197,7 +197,7 @@ def valley(landscape: xr.DataArray, ax: Axes | None = None) -> Axes:
         ax.set_ylabel("along the first direction")
         return ax
     curves = landscape if "step" in landscape.dims else landscape.expand_dims("step")
-    for color, curve in zip(SEQUENTIAL(np.linspace(0.9, 0.25, curves.sizes["step"])), curves, strict=True):
+    for color, curve in zip(SEQUENTIAL(np.linspace(0, 0.7, curves.sizes["step"])), curves, strict=True):
         ax.plot(
             landscape.first,
             curve,
