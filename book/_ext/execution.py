@@ -1,7 +1,7 @@
 """How the cells of the pages run while the book is built.
 
 Their kernels see MINIDYN_BOOK=1, so that a widget shows a picture instead of a slider that nothing answers, and
-no progress bar is left on a page. Cached outputs are dropped when the code behind them changes: the cache itself
+no progress bar is left on a page, and one BLAS thread, since at these sizes a second one costs time. Cached outputs are dropped when the code behind them changes: the cache itself
 compares only the cells.
 """
 
@@ -27,7 +27,7 @@ def fingerprint(root: Path) -> str:
 
 def prepare(app, config):
     """Set the kernels' environment and drop a cache that was filled by other code."""
-    os.environ["MINIDYN_BOOK"] = "1"
+    os.environ |= {"MINIDYN_BOOK": "1", "OPENBLAS_NUM_THREADS": "1"}
     cache = Path(app.outdir).parent / ".jupyter_cache"
     stamp, now = cache / "fingerprint", fingerprint(Path(app.srcdir))
     app.minidyn_changed = not stamp.exists() or stamp.read_text() != now
