@@ -1,8 +1,8 @@
 """How the cells of the pages run while the book is built.
 
 Their kernels see MINIDYN_BOOK=1, so that a widget shows a picture instead of a slider that nothing answers, and
-no progress bar is left on a page, and one BLAS thread, since at these sizes a second one costs time. Cached outputs are dropped when the code behind them changes: the cache itself
-compares only the cells.
+no progress bar is left on a page. They use one BLAS thread: at these sizes a second one costs time. Cached outputs
+are dropped when the code behind them changes: the cache itself compares only the cells.
 """
 
 from __future__ import annotations
