@@ -134,7 +134,7 @@ def adder_many(*, seeds: Sequence[int], at: Sequence[int], pairs: int, progress:
     return xr.Dataset(
         {
             "accuracy": (("clause", "steps", "seed"), np.array(accuracy)),
-            "exact": (("clause", "seed"), [[VERDICTS[p.exact] for p in adder.algorithm(cells)] for cells in last]),
+            "exact": (("clause", "seed"), [_verdicts(cells) for cells in last]),
             "values": (("clause", "seed", "parameter"), np.stack([cells.values for cells in last])),
         },
         {"clause": list(runs), "steps": sorted(at), "seed": list(seeds)},
@@ -215,6 +215,11 @@ def train_held(seeds: Sequence[int], held: Mapping[int, float | None], *, steps:
         cells = adder.update(cells, pairs[:, step, 0], pairs[:, step, 1], digits=4)
         cells.values[:, list(held)] = kept
     return cells
+
+
+def _verdicts(cells: adder.Params) -> list[int]:
+    programs: Any = adder.algorithm(cells)  # a list, for a batch
+    return [VERDICTS[program.exact] for program in programs]
 
 
 def _soft_and_hardened(cells: adder.Params, tests: np.ndarray, seeds: Sequence[int]) -> xr.Dataset:
