@@ -91,8 +91,8 @@ def moved(stored: xr.Dataset, fresh: xr.Dataset) -> dict[str, float]:
 
     A variable over "seed" is compared by its mean over the seeds that both have, in units of the stored standard
     deviation over all seeds, and by the median of these distances over its other dimensions: in chaos single events
-    land anywhere. Any other variable is compared by its greatest difference relative to the greatest stored value. A variable
-    that is missing from one of them is infinitely far.
+    land anywhere. Any other variable is compared by its greatest difference relative to the greatest stored
+    value. A variable that is missing from one of them is infinitely far.
     """
     found = {str(name): np.inf for name in {*stored.data_vars} ^ {*fresh.data_vars}}
     for name in {*stored.data_vars} & {*fresh.data_vars}:
