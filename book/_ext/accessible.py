@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+MENDS = {
+    # docutils' roles of citations: one is deprecated, the other promises list items that are not there
+    ' role="doc-biblioentry"': "",
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    # pandas' corners of tables, which head nothing
+    "<th></th>": "<td></td>",
+}
 
-def plain_citations(app, pagename, templatename, context, doctree):
-    """Citations without docutils' roles: one is deprecated, the other promises list items that are not there."""
-    body = context.get("body", "").replace(' role="doc-biblioentry"', "")
-    context["body"] = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
 
-
-def no_empty_headers(app, pagename, templatename, context, doctree):
-    """Tables that cells print have a corner that is no header: a plain cell, so that nothing is announced there."""
-    context["body"] = context.get("body", "").replace("<th></th>", "<td></td>")
+def mend(app, pagename, templatename, context, doctree):
+    """Replace in the page's body what a screen reader would stumble over."""
+    for found, better in MENDS.items():
+        context["body"] = context.get("body", "").replace(found, better)
 
 
 def setup(app):
-    app.connect("html-page-context", plain_citations)
-    app.connect("html-page-context", no_empty_headers)
+    app.connect("html-page-context", mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
