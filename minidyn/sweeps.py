@@ -100,7 +100,7 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        Over exactly the grid's dimensions: loss and static_loss, accuracy, validation_accuracy (with validation
+        Over exactly the grid's dimensions: static_loss, accuracy, validation_accuracy (with validation
         data), sharpness (largest Hessian eigenvalue of the static loss), diverged, and updates (made before the
         run ended or diverged). A diverged run keeps its last finite entry; its sharpness is NaN.
 
@@ -233,7 +233,7 @@ class _Plan:
                 progress=False,
             )
         last, diverged = run.history.isel(step=-1), run.status == "diverged"
-        found: dict[str, Any] = {name: float(last[name]) for name in ("loss", "static_loss", "accuracy")}
+        found: dict[str, Any] = {name: float(last[name]) for name in ("static_loss", "accuracy")}
         if unseen is not None:
             found["validation_accuracy"] = _accuracy(net, run.params, unseen)
         static = LOSSES[cell["loss"]](None)

@@ -26,7 +26,7 @@ def test_a_cell_is_the_run_of_train():
     unseen = md.spiral(seed=sweeps.UNSEEN)
     run = md.train(net, net.init(1), task, loss, learning_rate=1.0, steps=30, validation=unseen)
     last = run.history.isel(step=-1)
-    for name in ("loss", "static_loss", "accuracy", "validation_accuracy"):
+    for name in ("static_loss", "accuracy", "validation_accuracy"):
         np.testing.assert_allclose(cell[name], last[name], rtol=1e-12)
     np.testing.assert_allclose(cell.loss_history, run.history.loss[::10], rtol=1e-12)
     top = md.hessian_eigenvalues(net, run.params, task, md.CrossEntropy())
@@ -48,7 +48,9 @@ def test_the_period_of_a_static_loss_makes_no_difference_and_is_run_once(monkeyp
     monkeypatch.setattr(sweeps, "train", lambda *a, **k: made.append(1) or train(*a, **k))
     data = small()
     assert len(made) == 3 + 2 * 3
-    assert data.loss.sel(amplitude=1, period=10).equals(data.loss.sel(amplitude=1, period=20).assign_coords(period=10))
+    assert data.static_loss.sel(amplitude=1, period=10).equals(
+        data.static_loss.sel(amplitude=1, period=20).assign_coords(period=10)
+    )
 
 
 def test_results_do_not_depend_on_workers_or_chunks(monkeypatch):
@@ -63,9 +65,17 @@ def test_divergence_is_recorded_and_ends_nothing():
     data = small(grid, steps=300, loss="mse_output", measure={"loss": 50})
     assert list(data.diverged.values[:, 0]) == [False, True]
     assert data.updates.values[1, 0] < 300
-    assert np.isfinite(data.loss).all()
+    assert np.isfinite(data.static_loss).all()
     assert np.isnan(data.sharpness.values[1, 0])
     assert np.isnan(data.loss_history.values[1, 0, -1])
+
+
+def test_losses_are_an_axis_as_any_other():
+    data = small({"loss": ["cross_entropy", "mse_output"], "width": [5]})
+    assert list(data.loss.values) == ["cross_entropy", "mse_output"]
+    assert data.static_loss.sel(loss="mse_output").equals(
+        small({"width": [5]}, loss="mse_output").static_loss.assign_coords(loss="mse_output")
+    )
 
 
 class TestStore:
