@@ -172,7 +172,8 @@ def _cycles(history: xr.Dataset, period: int) -> xr.Dataset:
     - sharpness_before: λ_max when last measured before the burst
     - ntk_before, ntk_least: λ_max of the kernel when last measured before the burst, and the least within it
     - accuracy, validation_accuracy, static_loss: at the end of the turn, where Γ = 1
-    - first_2, first_4, first_chaos: phase at which the orbit of F has period 2, period 4, none up to 16
+    - first_2, first_4, first_chaos: phase, before the handover, at which the orbit of F has period 2, then 4, then none
+      up to 16; what has no period before period 2 was seen is an orbit that changes, not chaos
     """
     rows = [_cycle(history, period, number) for number in range(history.sizes["step"] // period)]
     return xr.Dataset({name: ("cycle", [row[name] for row in rows]) for name in rows[0]}, {"cycle": range(len(rows))})
@@ -197,7 +198,7 @@ def _cycle(history: xr.Dataset, period: int, number: int) -> dict[str, float]:
         "crossing": float(crossings[0]) if len(crossings) else np.nan,
         **_burst(history, loss, sharpness),
         **{name: float(at_end[name]) for name in ("accuracy", "validation_accuracy", "static_loss")},
-        **_first_periods(loss),
+        **_first_periods(loss.sel(step=slice(middle, end - 1))),
     }
 
 
@@ -226,8 +227,9 @@ def _first_periods(loss: xr.DataArray) -> dict[str, float]:
     """Phases, in updates after the middle of the turn, at which periods first appear; looked for every 40 updates."""
     steps = loss.step.values[:-64:40]
     periods = np.array([orbits.period(loss, int(step)) for step in steps])
-    chaos = np.append(False, (periods[1:] == 0) & (periods[:-1] == 0))  # a single window may only change within
-    where = {"first_2": periods == 2, "first_4": periods == 4, "first_chaos": chaos}
+    none_twice = np.append(False, (periods[1:] == 0) & (periods[:-1] == 0))  # a single window may only change within
+    doubled = np.maximum.accumulate(periods == 2)
+    where = {"first_2": periods == 2, "first_4": doubled & (periods == 4), "first_chaos": doubled & none_twice}
     return {name: float(steps[hit][0] - steps[0]) if hit.any() else np.nan for name, hit in where.items()}
 
 
