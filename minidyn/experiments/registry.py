@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-PARTS = ("tilting", "learning", "topography", "forgetting")  # one file a part, in the book's order
+PARTS = ("tilting", "learning", "images", "topography", "forgetting")  # one file a part, in the book's order
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ except ImportError as error:
     raise ImportError("minidyn.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
 
 from minidyn.torch.curvature import top_eigenvalues
+from minidyn.torch.grid import train_grid
 from minidyn.torch.images import Images, cifar10, digits
 from minidyn.torch.kernel import empirical_ntk
 from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
@@ -36,4 +37,5 @@ __all__ = [
     "digits",
     "empirical_ntk",
     "top_eigenvalues",
+    "train_grid",
 ]
