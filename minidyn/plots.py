@@ -262,6 +262,46 @@ def heat(data: xr.DataArray, ax: Axes | None = None, *, center: float | None = N
     return ax
 
 
+def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, lower_is_better: bool = False) -> Axes:
+    """A quantity over (amplitude, period) against its static value: blue is better, red is worse.
+
+    The line on the colour bar is the static value.
+
+    Parameters
+    ----------
+    data : xarray.DataArray, shape (amplitudes, periods)
+    static : float
+        The same quantity under the static loss; white.
+    ax : Axes, optional
+    lower_is_better : bool
+        For sharpness and losses.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _axes(ax)
+    spread = float(np.abs(data - static).max()) or 1.0
+    colors = DIVERGING.reversed() if lower_is_better else DIVERGING
+    limits: dict[str, Any] = {"vmin": static - spread, "vmax": static + spread}
+    image = ax.imshow(data.transpose("amplitude", "period"), cmap=colors, origin="lower", aspect="auto", **limits)
+    for axis, name in ((ax.xaxis, "period"), (ax.yaxis, "amplitude")):
+        axis.set_ticks(range(data.sizes[name]), [_short(value) for value in data[name].values], size=7)
+    ax.set(xlabel="period $T$", ylabel="amplitude $A$")
+    ax.spines[:].set_visible(False)
+    bar = ax.figure.colorbar(image, ax=ax)
+    bar.ax.set_ylim(min(float(data.min()), static), max(float(data.max()), static))
+    bar.ax.axhline(static, color=INK, linewidth=1.5)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
+    return ax
+
+
+def _short(value: float) -> str:
+    """A number as a tick label: thousands as k."""
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+
+
 SEQUENTIAL = LinearSegmentedColormap.from_list("minidyn", ["#10305f", "#1f4e9e", "#5b8fc9", "#a9c8e4", "#f2f6fb"])
 DIVERGING = LinearSegmentedColormap.from_list("minidyn_diverging", [UNSTABLE, "#f7f7f7", PALETTE["classes"][0]])
 

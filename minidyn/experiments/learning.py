@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import joblib
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 import minidyn as md
+from minidyn import _progress
 from minidyn.experiments.registry import experiment
+from minidyn.sweeps import UNSEEN
 
 WIDTHS = (10, 30, 100)  # named before any of this was run
 AMPLITUDES = (2, 3, 5, 10, 20, 40, 70, 140)
@@ -16,6 +24,8 @@ PERIODS = (50, 100, 250, 500, 1000, 2500, 5000, 10000)
 RECIPE = {"steps": 35000, "rest": 5000}  # the same compute for every run; the last steps at Γ = 1
 SHORT = {"steps": 1200, "rest": 200}
 KEPT = ("accuracy", "validation_accuracy", "static_loss", "sharpness")
+TRAINED = 0.97  # training accuracy from which a run counts as trained
+CHOSEN = {10: (20, 500), 30: (20, 500), 100: (20, 500)}  # by `chosen`, from the stored phase diagram
 
 
 def unseen(noise: float, seed: int) -> md.Task:
@@ -23,11 +33,14 @@ def unseen(noise: float, seed: int) -> md.Task:
     return md.spiral(1000, noise=noise, seed=seed)
 
 
+def kept(found: xr.Dataset) -> xr.Dataset:
+    """What is stored of a sweep: how its runs end, in few bytes."""
+    return found[[*KEPT]].astype(np.float32).assign(diverged=found.diverged.astype(np.int8))
+
+
 def run_grid(grid: Mapping[str, Sequence], *, steps: int, rest: int, progress: bool) -> xr.Dataset:
     """How every run of a grid ends, on the spirals, at η = 1 unless the grid names it."""
-    found = md.sweep(grid, steps=steps, rest=rest, validation=unseen, progress=progress)
-    table = found[[*KEPT]].astype(np.float32)
-    return table.assign(diverged=found.diverged.astype(np.int8))
+    return kept(md.sweep(grid, steps=steps, rest=rest, validation=unseen, progress=progress))
 
 
 def _summarise_diagram(data: xr.Dataset) -> str:
@@ -45,6 +58,43 @@ def chosen(data: xr.Dataset, width: int, **where: str) -> tuple[float, int]:
     mean = data.validation_accuracy.sel(width=width, **where).drop_sel(amplitude=1).mean("seed")
     best = mean.stack(cell=("amplitude", "period")).idxmax("cell").item()
     return float(best[0]), int(best[1])
+
+
+def interval(values: xr.DataArray, over: str) -> tuple[float, float, float]:
+    """Mean over all dimensions, and the ends of its 95% bootstrap interval.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        NaN: does not count.
+    over : str
+        The dimension of what is independent; whole groups along it are drawn again.
+
+    Returns
+    -------
+    mean, low, high : float
+        NaN where nothing counts.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from minidyn.experiments.learning import interval
+    >>> interval(xr.DataArray([1.0, 1.0, 1.0], dims="seed"), "seed")
+    (1.0, 1.0, 1.0)
+    """
+    within = [dim for dim in values.dims if dim != over]
+    total, count = values.sum(within).values.astype(float), values.count(within).values
+    if not count.any():
+        return np.nan, np.nan, np.nan
+    again = np.random.RandomState(0).randint(0, len(total), (4000, len(total)))
+    drawn = total[again].sum(axis=1) / np.maximum(count[again].sum(axis=1), 1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(total.sum() / count.sum()), float(low), float(high)
+
+
+def spell(found: tuple[float, float, float]) -> str:
+    """Mean and interval as the summaries and the book write them."""
+    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*found)
 
 
 @experiment(
@@ -69,3 +119,269 @@ def phase_diagram(
     """How runs end over (width, amplitude, period, seed); amplitude 1 is the static loss, the same for every period."""
     grid = {"width": widths, "amplitude": (1, *amplitudes), "period": periods, "seed": seeds}
     return run_grid(grid, steps=steps, rest=rest, progress=progress)
+
+
+def _summarise_held_out(data: xr.Dataset) -> str:
+    static, moving = data.sel(loss="static"), data.sel(loss="dynamical")
+    rows = []
+    for width in data.width.values:
+        here, there = static.sel(width=width), moving.sel(width=width)
+        gain = there.validation_accuracy - here.validation_accuracy
+        trains = here.accuracy >= TRAINED
+        rows.append(
+            f"H={width}: validation {spell(interval(gain, 'data_seed'))}; where the static run trains "
+            f"{spell(interval(gain.where(trains), 'data_seed'))}; trained: {int(trains.sum())} static, "
+            f"{int((there.accuracy >= TRAINED).sum())} dynamical of {trains.size}"
+        )
+    return "\n".join(rows)
+
+
+@experiment(
+    "held-out",
+    shows="the amplitude and period that the phase diagram chose, against the static loss, on other seeds and data",
+    claims=("C1", "C2", "C6", "C7"),
+    quick={"chosen": {5: (5, 100), 10: (20, 500)}, "data_seeds": (1, 2), "seeds": range(100, 102), **SHORT},
+    full={"chosen": CHOSEN, "data_seeds": range(1, 21), "seeds": range(100, 110), **RECIPE},
+    sample={"chosen": {10: CHOSEN[10]}, "data_seeds": (1, 2)},
+    summary=_summarise_held_out,
+)
+def held_out(
+    *,
+    chosen: Mapping[int, tuple[float, int]],
+    data_seeds: Sequence[int],
+    seeds: Sequence[int],
+    steps: int,
+    rest: int,
+    progress: bool,
+) -> xr.Dataset:
+    """How pairs of runs end, over (width, loss, data_seed, seed): the same weights and samples under both losses."""
+    each = []
+    for width, (amplitude, period) in chosen.items():
+        grid = {"width": [width], "amplitude": (1, amplitude), "period": [period]}
+        grid |= {"data_seed": data_seeds, "seed": seeds}
+        pairs = run_grid(grid, steps=steps, rest=rest, progress=progress).squeeze("period", drop=True)
+        each.append(pairs.rename(amplitude="loss").assign_coords(loss=["static", "dynamical"]))
+    return xr.concat(each, "width", combine_attrs="drop")
+
+
+def raises(net: Any, params: Any, task: md.Task, loss: Any, step: int, *, learning_rate: float) -> float:
+    """Whether the next update raises the very loss that it descends: 1 or 0. What bounces in a valley does."""
+    before = net.logits(params, task.x)
+    _, pullback = net.vjp(params, task.x)
+    slope = net.unflatten(pullback(loss.gradient(before, task.labels, step)))
+    after = [(W - learning_rate * dW, b - learning_rate * db) for (W, b), (dW, db) in zip(params, slope, strict=True)]
+    values = (loss.value(logits, task.labels, step) for logits in (before, net.logits(after, task.x)))
+    return float(next(values) < next(values))
+
+
+def _summarise_rates(data: xr.Dataset) -> str:
+    mean = data.mean("seed")
+    rows = []
+    for width in data.width.values:
+        for amplitude in data.amplitude.values:
+            cells = mean.sel(width=width, amplitude=amplitude)
+            accuracy = [f"{value:.2f}" for value in cells.validation_accuracy.values]
+            bounces = [f"{value:.2f}" for value in cells.bounces.values]
+            rows.append(f"H={width}, A={amplitude:g}: validation {' '.join(accuracy)}; bounces {' '.join(bounces)}")
+    return f"η = {data.learning_rate.values}\n" + "\n".join(rows)
+
+
+@experiment(
+    "learning-rates",
+    shows="static and oscillating loss at six learning rates, and how often an update raises the loss it descends",
+    claims=("C5", "C7"),
+    quick={"rates": (0.3, 1), "widths": (5,), "amplitude": 20, "period": 100, "seeds": range(100, 102), **SHORT},
+    full={
+        "rates": (0.03, 0.1, 0.3, 1, 3, 10),
+        "widths": WIDTHS,
+        "amplitude": 20,
+        "period": 500,
+        "seeds": range(100, 120),
+        **RECIPE,
+    },
+    sample={"widths": (10,), "rates": (0.3, 3), "seeds": range(100, 104)},
+    summary=_summarise_rates,
+)
+def learning_rates(
+    *,
+    rates: Sequence[float],
+    widths: Sequence[int],
+    amplitude: float,
+    period: int,
+    seeds: Sequence[int],
+    steps: int,
+    rest: int,
+    progress: bool,
+) -> xr.Dataset:
+    """How runs end over (learning_rate, width, amplitude, seed); amplitude 1 is the static loss.
+
+    "bounces": the fraction of updates, of every 101st before the rest, that raise the loss they descend.
+    """
+    each = []
+    for rate in rates:
+        grid = {"width": widths, "amplitude": (1, amplitude), "period": [period], "seed": seeds}
+        measure = {"raises": (101, partial(raises, learning_rate=rate))}
+        settings: dict[str, Any] = {"validation": unseen, "measure": measure, "progress": progress}
+        found = md.sweep(grid, steps=steps, rest=rest, learning_rate=rate, **settings)
+        before = found.raises_history.sel(raises_step=slice(0, steps - rest - 1))
+        each.append(kept(found).assign(bounces=before.mean("raises_step").astype(np.float32)))
+    along = xr.IndexVariable("learning_rate", list(rates))
+    return xr.concat(each, along, combine_attrs="drop").squeeze("period", drop=True)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A waveform: class 0 counts `amplitude` times as much as the others until step `until`, then all the same."""
+
+    amplitude: float
+    until: int
+    classes: int = 3
+
+    def weights(self, step: int) -> NDArray:
+        raw = np.ones(self.classes)
+        raw[0] = self.amplitude if step < self.until else 1
+        return self.classes * raw / raw.sum()
+
+
+@dataclass(frozen=True)
+class RandomTurns:
+    """A waveform: `gamma`, but whose turn it is is drawn anew for each."""
+
+    gamma: md.Oscillation
+    seed: int
+    classes: int = 3
+
+    def weights(self, step: int) -> NDArray:
+        turn = step // self.gamma.period
+        drawn = np.random.RandomState([self.seed, turn]).randint(self.classes)
+        return np.roll(self.gamma.weights(step), drawn - turn)
+
+
+def disturbed(
+    net: md.MLP, params: Any, task: md.Task, kind: str, strength: float, *, steps: int, learning_rate: float, seed: int
+) -> Any:
+    """Where descent on the static loss arrives with a disturbance, drawn anew for each update.
+
+    Parameters
+    ----------
+    kind : {"label noise", "gradient noise", "mini-batches"}
+    strength : float
+        The fraction of labels that are replaced by random ones; the standard deviation that is added to each
+        component of the gradient; or the samples that an update sees, drawn with replacement.
+    """
+    random, loss = np.random.RandomState([seed, 1]), md.CrossEntropy()
+    vector = np.concatenate([part.ravel() for layer in params for part in layer])
+    for _ in range(steps):
+        x, labels, noise = task.x, task.labels, np.zeros(1)
+        if kind == "label noise":
+            drawn = random.randint(task.classes, size=len(task))
+            labels = np.where(random.rand(len(task)) < strength, drawn, labels)
+        elif kind == "gradient noise":
+            noise = strength * random.randn(net.size)
+        else:
+            batch = random.randint(len(task), size=int(strength))
+            x, labels = x[batch], labels[batch]
+        logits, pullback = net.vjp(net.unflatten(vector), x)
+        vector = vector - learning_rate * (pullback(loss.parts(logits, labels)[1] / len(labels)) + noise)
+    return net.unflatten(vector)
+
+
+def _control(
+    kind: str, strength: float, width: int, seed: int, amplitude: float, period: int, steps: int, rest: int
+) -> dict[str, float]:
+    """How one run ends."""
+    net, task, static = md.MLP(2, width, 3), md.spiral(), md.CrossEntropy()
+    gamma = md.Oscillation(amplitude, period, rest_from=steps - rest)
+    moving: dict[str, Any] = {
+        "static": None,
+        "oscillation": gamma,
+        "one class held": Held(amplitude, steps - rest),
+        "random turns": RandomTurns(gamma, seed),
+    }
+    params: Any = net.init(seed)
+    settings: dict[str, Any] = {"learning_rate": 1.0, "progress": False}
+    with threadpool_limits(1, "blas"):
+        if kind in moving:
+            run = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=steps, **settings)
+        else:
+            params = disturbed(net, params, task, kind, strength, steps=steps - rest, learning_rate=1.0, seed=seed)
+            run = md.train(net, params, task, static, steps=rest, **settings)
+        found = unseen(0.2, UNSEEN)
+        answers = net.logits(run.params, found.x).argmax(axis=1)
+        return {
+            "accuracy": float(run.history.accuracy[-1]),
+            "validation_accuracy": float((answers == found.labels).mean()),
+            "static_loss": float(run.history.static_loss[-1]),
+            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
+        }
+
+
+def _summarise_controls(data: xr.Dataset) -> str:
+    gain = data.validation_accuracy - data.validation_accuracy.sel(control="static")
+    return "\n".join(
+        f"H={width}, {control}: validation {float(data.validation_accuracy.sel(cell).mean()):.3f}, "
+        f"over static {spell(interval(gain.sel(cell), 'seed'))}"
+        for width in data.width.values
+        for control in data.control.values
+        for cell in [{"width": width, "control": control}]
+    )
+
+
+@experiment(
+    "controls",
+    shows="other ways to disturb the static loss, at the same compute: fixed weights, random turns, noise",
+    claims=("C5", "C7"),
+    quick={
+        "controls": (("static", 0), ("one class held", 0), ("random turns", 0), ("label noise", 0.1)),
+        "widths": (5,),
+        "seeds": range(100, 102),
+        "amplitude": 20,
+        "period": 100,
+        **SHORT,
+    },
+    full={
+        "controls": (
+            ("static", 0),
+            ("oscillation", 0),
+            ("random turns", 0),
+            ("one class held", 0),
+            ("label noise", 0.1),
+            ("label noise", 0.3),
+            ("gradient noise", 0.003),
+            ("gradient noise", 0.01),
+            ("mini-batches", 100),
+            ("mini-batches", 30),
+        ),
+        "widths": WIDTHS,
+        "seeds": range(100, 110),
+        "amplitude": 20,
+        "period": 500,
+        **RECIPE,
+    },
+    sample={"widths": (10,), "seeds": range(100, 102)},
+    summary=_summarise_controls,
+)
+def controls(
+    *,
+    controls: Sequence[tuple[str, float]],
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    amplitude: float,
+    period: int,
+    steps: int,
+    rest: int,
+    progress: bool,
+) -> xr.Dataset:
+    """How runs end over (control, width, seed). Every run ends with `rest` undisturbed steps of the static loss."""
+    cells = [(*control, width, seed) for control in controls for width in widths for seed in seeds]
+    jobs = (joblib.delayed(_control)(*cell, amplitude, period, steps, rest) for cell in cells)
+    found = []
+    with _progress.bar(len(cells), "controls", "runs", shown=progress) as bar:
+        for result in joblib.Parallel(joblib.cpu_count(), return_as="generator")(jobs):
+            found.append(result)
+            bar.update(1)
+    names = [f"{kind} {strength:g}" if strength else kind for kind, strength in controls]
+    shape = len(names), len(widths), len(seeds)
+    coords = {"control": names, "width": list(widths), "seed": list(seeds)}
+    values = {name: np.reshape([result[name] for result in found], shape).astype(np.float32) for name in KEPT}
+    return xr.Dataset({name: (tuple(coords), value) for name, value in values.items()}, coords)
