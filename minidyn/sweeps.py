@@ -22,6 +22,7 @@ import joblib
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from minidyn import _checks as check
 from minidyn import _progress, storage
@@ -288,7 +289,8 @@ class _Plan:
 
 def _run_chunk(plan: _Plan, cells: list[dict[str, Any]], number: int, folder: Path | None) -> tuple[int, xr.Dataset]:
     """Run some cells, in a worker, and keep them where there is a store."""
-    results = [plan.run(cell) for cell in cells]
+    with threadpool_limits(1, "blas"):  # the same sums in every worker, and no more threads than workers
+        results = [plan.run(cell) for cell in cells]
     found = xr.Dataset(coords={"run": number * CHUNK + np.arange(len(cells))})
     for name in results[0]:
         values = np.stack([np.asarray(result[name]) for result in results])

@@ -54,6 +54,10 @@ class Task:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy made in another process is made by the constructor: immutable, and in memory of its own."""
+        return Task, (self.x, self.labels, self.classes)
+
     def __repr__(self) -> str:
         return f"Task({len(self)} samples in {self.x.shape[1]} dimensions, {self.classes} classes)"
 
