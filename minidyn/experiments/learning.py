@@ -385,3 +385,76 @@ def controls(
     coords = {"control": names, "width": list(widths), "seed": list(seeds)}
     values = {name: np.reshape([result[name] for result in found], shape).astype(np.float32) for name in KEPT}
     return xr.Dataset({name: (tuple(coords), value) for name, value in values.items()}, coords)
+
+
+def digits(noise: float, seed: int) -> md.Task:
+    """200 of scikit-learn's handwritten digits, 8 x 8 pixels in 0..1, drawn by seed (noise: not used)."""
+    return _digits(seed)[0]
+
+
+def other_digits(noise: float, seed: int) -> md.Task:
+    """The digits that `digits` left out for the same cell of a sweep."""
+    return _digits(seed - UNSEEN)[1]
+
+
+def _digits(seed: int) -> tuple[md.Task, md.Task]:
+    from sklearn.datasets import load_digits
+
+    x, labels = load_digits(return_X_y=True)
+    order = np.random.RandomState(seed).permutation(len(x))
+    few, others = (md.Task(x[part] / 16, labels[part], 10) for part in (order[:200], order[200:]))
+    return few, others
+
+
+def _summarise_digits(data: xr.Dataset) -> str:
+    mean = data.validation_accuracy.mean(["data_seed", "seed"])
+    static = mean.sel(amplitude=1).isel(period=0)
+    tilted = mean.drop_sel(amplitude=1)
+    best = tilted.stack(cell=("learning_rate", "amplitude", "period")).idxmax("cell").item()
+    return (
+        f"static {float(static.max()):.3f} at η={float(static.idxmax()):g}; best cell {float(tilted.max()):.3f} at "
+        f"η={best[0]:g}, A={best[1]:g}, T={best[2]:g}"
+    )
+
+
+@experiment(
+    "digits-advice",
+    shows="200 handwritten digits, ten hidden units: a grid of amplitudes, periods and learning rates",
+    claims=("C2",),
+    quick={
+        "rates": (0.1, 0.3),
+        "amplitudes": (10,),
+        "periods": (100,),
+        "data_seeds": (0,),
+        "seeds": (0, 1),
+        "steps": 200,
+        "rest": 50,
+    },
+    full={
+        "rates": (0.03, 0.1, 0.3, 1),
+        "amplitudes": (3, 10, 30, 100, 300),
+        "periods": (20, 50, 100, 250, 500, 1000),
+        "data_seeds": range(5),
+        "seeds": (0, 1),
+        "steps": 6000,
+        "rest": 1000,
+    },
+    sample={"rates": (0.1,), "amplitudes": (10,), "periods": (100, 500)},
+    summary=_summarise_digits,
+)
+def digits_advice(
+    *,
+    rates: Sequence[float],
+    amplitudes: Sequence[float],
+    periods: Sequence[int],
+    data_seeds: Sequence[int],
+    seeds: Sequence[int],
+    steps: int,
+    rest: int,
+    progress: bool,
+) -> xr.Dataset:
+    """How runs end over (learning_rate, amplitude, period, data_seed, seed); amplitude 1 is the static loss."""
+    grid = {"width": [10], "learning_rate": rates, "amplitude": (1, *amplitudes), "period": periods}
+    grid |= {"data_seed": data_seeds, "seed": seeds}
+    settings: dict[str, Any] = {"task": digits, "validation": other_digits, "progress": progress}
+    return kept(md.sweep(grid, steps=steps, rest=rest, **settings)).squeeze("width", drop=True)

@@ -1,0 +1,152 @@
+"""What the oscillation buys: the choice of A and T, the pairs, the disturbances and the digits."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+import minidyn as md
+from minidyn import plots
+from minidyn.experiments import find, learning, load
+from minidyn.sweeps import UNSEEN
+
+
+def test_amplitude_and_period_are_what_the_stored_phase_diagram_chooses():
+    diagram = load("phase-diagram")
+    assert {width: learning.chosen(diagram, width) for width in learning.WIDTHS} == learning.CHOSEN
+    held_out = load("held-out")
+    assert not {*diagram.seed.values} & {*held_out.seed.values}
+    assert 0 not in held_out.data_seed
+    assert held_out.sizes["data_seed"] * held_out.sizes["seed"] >= 200
+
+
+def test_the_best_cell_is_chosen_by_the_mean_over_seeds_and_is_never_static():
+    values = np.zeros((3, 2, 2))
+    values[0], values[1, 1], values[2, 0] = 0.9, [0.4, 0.6], [0.0, 0.8]
+    data = xr.Dataset(
+        {"validation_accuracy": (("amplitude", "period", "seed"), values)},
+        {"amplitude": [1.0, 5.0, 20.0], "period": [100, 500], "seed": [0, 1]},
+    ).expand_dims(width=[10])
+    assert learning.chosen(data, 10) == (5, 500)
+
+
+class TestInterval:
+    def test_covers_the_mean_as_often_as_it_says(self):
+        random = np.random.RandomState(0)
+        ends = [
+            learning.interval(xr.DataArray(random.randn(40, 3), dims=("group", "seed")), "group")[1:]
+            for _ in range(200)
+        ]
+        assert 0.9 < np.mean([low < 0 < high for low, high in ends]) < 0.98
+
+    def test_what_is_alike_within_a_group_counts_once(self):
+        groups = np.random.RandomState(1).randn(20)
+        alone = learning.interval(xr.DataArray(groups[:, None], dims=("group", "seed")), "group")
+        copied = learning.interval(xr.DataArray(np.repeat(groups[:, None], 10, 1), dims=("group", "seed")), "group")
+        assert copied == pytest.approx(alone)
+
+    def test_nan_does_not_count(self):
+        values = xr.DataArray([[1.0, np.nan], [3.0, 3.0], [np.nan, np.nan]], dims=("group", "seed"))
+        mean, low, high = learning.interval(values, "group")
+        assert mean == pytest.approx(7 / 3)
+        assert 0 <= low <= mean <= high <= 3
+        assert np.isnan(learning.interval(values.where(False), "group")).all()
+
+
+def test_pairs_share_weights_and_samples():
+    settings = {"steps": 300, "rest": 100, "data_seeds": (4,), "seeds": (7,), "chosen": {6: (5, 50)}}
+    pairs = find("held-out").run("quick", progress=False, **settings).squeeze()
+    net, task = md.MLP(2, 6, 3), md.spiral(seed=4)
+    for loss, gamma in (("static", None), ("dynamical", md.Oscillation(5, 50, rest_from=200))):
+        run = md.train(net, net.init(7), task, md.CrossEntropy(gamma), learning_rate=1.0, steps=300, progress=False)
+        assert float(pairs.static_loss.sel(loss=loss)) == pytest.approx(float(run.history.static_loss[-1]), rel=1e-6)
+        x, labels = learning.unseen(0.2, 4 + UNSEEN).x, learning.unseen(0.2, 4 + UNSEEN).labels
+        right = (net.logits(run.params, x).argmax(axis=1) == labels).mean()
+        assert float(pairs.validation_accuracy.sel(loss=loss)) == pytest.approx(right, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.01, 30.0])
+def test_an_update_raises_its_loss_where_a_training_step_does(rate):
+    net, task, loss = md.MLP(2, 8, 3), md.spiral(20), md.CrossEntropy(md.Oscillation(20, 100))
+    params = net.init(3)
+    run = md.train(net, params, task, loss, learning_rate=rate, steps=1, start=40, progress=False)
+    before, after = (loss.value(net.logits(p, task.x), task.labels, 40) for p in (params, run.params))
+    assert learning.raises(net, params, task, loss, 40, learning_rate=rate) == (after > before)
+    assert (after > before) == (rate > 1)
+
+
+def test_waveforms_of_the_controls():
+    held = learning.Held(20, until=100)
+    np.testing.assert_allclose(held.weights(99), np.array([20, 1, 1]) * 3 / 22)
+    np.testing.assert_allclose(held.weights(100), 1)
+    gamma = md.Oscillation(20, 50, rest_from=1000)
+    turns = learning.RandomTurns(gamma, seed=5)
+    steps = range(1010)
+    drawn = np.stack([turns.weights(step) for step in steps])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(gamma.weights(np.arange(1010))))
+    rulers = drawn[25:1000:50].argmax(axis=1)
+    assert {*rulers} == {0, 1, 2}
+    assert (np.diff(rulers) % 3 != 1).any()
+    assert (learning.RandomTurns(gamma, seed=5).weights(325) == turns.weights(325)).all()
+
+
+class TestDisturbed:
+    net, task = md.MLP(2, 8, 3), md.spiral(30)
+
+    def run(self, kind, strength, steps=20, seed=0):
+        settings = {"steps": steps, "learning_rate": 0.5, "seed": seed}
+        return learning.disturbed(self.net, self.net.init(0), self.task, kind, strength, **settings)
+
+    def flat(self, params):
+        return np.concatenate([part.ravel() for layer in params for part in layer])
+
+    def plain(self, steps=20):
+        settings = {"learning_rate": 0.5, "steps": steps, "progress": False}
+        return md.train(self.net, self.net.init(0), self.task, md.CrossEntropy(), **settings).params
+
+    @pytest.mark.parametrize("kind", ["label noise", "gradient noise"])
+    def test_of_strength_0_is_plain_descent(self, kind):
+        np.testing.assert_allclose(self.flat(self.run(kind, 0)), self.flat(self.plain()), rtol=1e-9)
+
+    def test_gradient_noise_has_its_strength(self):
+        pushes = [self.flat(self.run("gradient noise", 0.1, 1, seed)) - self.flat(self.plain(1)) for seed in range(40)]
+        assert np.std(pushes) == pytest.approx(0.05, rel=0.05)
+
+    def test_label_noise_replaces_the_fraction(self, monkeypatch):
+        seen = []
+        parts = md.CrossEntropy.parts
+        monkeypatch.setattr(md.CrossEntropy, "parts", lambda *given: seen.append(given[2]) or parts(*given))
+        self.run("label noise", 0.3, steps=200)
+        assert np.mean([labels != self.task.labels for labels in seen]) == pytest.approx(0.2, abs=0.01)
+
+    def test_batches_have_their_size_and_change(self, monkeypatch):
+        seen = []
+        parts = md.CrossEntropy.parts
+        monkeypatch.setattr(md.CrossEntropy, "parts", lambda *given: seen.append(given[2]) or parts(*given))
+        self.run("mini-batches", 12, steps=5)
+        assert [len(labels) for labels in seen] == [12] * 5
+        assert len({tuple(labels) for labels in seen}) > 1
+
+
+def test_digits_are_split_whole_and_by_seed():
+    few, others = learning.digits(0.2, 3), learning.other_digits(0.2, 3 + UNSEEN)
+    assert (len(few), len(few) + len(others)) == (200, 1797)
+    assert not {row.tobytes() for row in few.x} & {row.tobytes() for row in others.x}
+    assert not np.array_equal(few.x, learning.digits(0.2, 4).x)
+
+
+def test_a_phase_diagram_is_white_at_the_static_value():
+    values = xr.DataArray([[0.2, 0.5], [0.4, 0.9]], {"amplitude": [2, 5], "period": [100, 5000]})
+    for lower_is_better in (False, True):
+        _, ax = plt.subplots()
+        plots.phase_diagram(values, 0.5, ax, lower_is_better=lower_is_better)
+        image = ax.images[0]
+        worst, static, best = (image.cmap(image.norm(value))[:3] for value in (0.1, 0.5, 0.9))
+        assert min(static) > 0.9
+        blue, red = (worst, best) if lower_is_better else (best, worst)
+        assert blue[2] > blue[0]
+        assert red[0] > red[2]
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["100", "5k"]
+        plt.close()
