@@ -29,9 +29,11 @@ from minidyn import _progress, storage
 from minidyn.curvature import hessian_eigenvalues
 from minidyn.descent import train
 from minidyn.losses import CrossEntropy, Loss, SquaredError
+from minidyn.measures import as_measures
 from minidyn.mlp import MLP
+from minidyn.model import flatten
 from minidyn.oscillation import Oscillation
-from minidyn.record import RESERVED, SERIES
+from minidyn.record import RESERVED, SERIES, Settings
 from minidyn.task import Task, spiral
 
 LOSSES: dict[str, Callable[[Oscillation | None], Loss]] = {
@@ -39,8 +41,10 @@ LOSSES: dict[str, Callable[[Oscillation | None], Loss]] = {
     "mse_sample": lambda gamma: SquaredError(gamma, weighting="sample"),
     "mse_output": lambda gamma: SquaredError(gamma, weighting="output"),
 }
-ENGINES = ("auto", "numpy", "compiled")
+TORCH = ("torch", "torch32")  # engines that train many networks at once
+ENGINES = ("auto", "numpy", "compiled", *TORCH)
 CHUNK = 8  # cells that are run, and written, together
+LAUNCH = 1024  # the same on the torch engines
 UNSEEN = 1000  # a validation task made by a function has the data seed of its cell plus this
 
 TaskMaker = Callable[..., Task]
@@ -89,12 +93,17 @@ def sweep(
         A folder for finished chunks of cells. A sweep that was stopped goes on from there when it is called again;
         damaged chunks are run again. A store of other settings is refused.
     workers : int, optional
-        Processes; default: one a core. Inside `joblib.parallel_config(backend="dask")` the workers are the
-        cluster's, and `store` must be a folder that all of them see.
-    engine : {"auto", "numpy", "compiled"}
-        As for `train`.
+        Processes; default: one a core, and one for the torch engines. Inside
+        `joblib.parallel_config(backend="dask")` the workers are the cluster's, and `store` must be a folder that all
+        of them see.
+    engine : {"auto", "numpy", "compiled", "torch", "torch32"}
+        The first three as for `train`. "torch" trains thousands of networks at once, in float64, and "torch32" in
+        float32, which agrees in distribution where runs are chaotic; both need PyTorch. They are for a GPU: on a
+        processor "compiled" is faster.
     device : str, optional
-        For engines that have one; the engines here run on the processor.
+        Of the torch engines, such as "cpu" or "cuda"; default: a GPU where PyTorch finds one. What a run measures
+        besides "loss", "static_loss", "accuracy" and "validation_accuracy" is computed on the processor, and so is
+        what the table holds of its end, in float64.
     progress : bool
         Show a progress bar where it takes longer than a second.
 
@@ -109,6 +118,8 @@ def sweep(
     ------
     TypeError, ValueError
         Where an argument is out of range, or the store holds other settings.
+    ImportError
+        Where a torch engine is asked for and PyTorch is missing.
 
     Examples
     --------
@@ -118,7 +129,8 @@ def sweep(
     {'amplitude': 2, 'period': 1, 'seed': 2}
     """
     plan = _Plan.checked(grid, steps, task, loss, learning_rate, rest, validation, measure, engine, device)
-    workers = joblib.cpu_count() if workers is None else check.integer("workers", workers, least=1)
+    default = 1 if plan.on_torch else joblib.cpu_count()
+    workers = default if workers is None else check.integer("workers", workers, least=1)
     chunks = plan.chunks()
     folder = None if store is None else _open_store(Path(store), plan.settings())
     found: dict[int, xr.Dataset] = {}
@@ -148,6 +160,7 @@ class _Plan:
     unseen: dict[tuple[float, int], Task | None]
     measure: dict[str, Any]
     engine: str
+    device: str | None
 
     @classmethod
     def checked(
@@ -170,8 +183,7 @@ class _Plan:
             raise ValueError("grid must name the period where an amplitude exceeds 1, got none")
         steps = check.integer("steps", steps, least=1)
         keys = list(product(axes.get("noise", [0.2]), axes.get("data_seed", [0])))
-        if device is not None:
-            raise ValueError(f"device must be None for the engines {', '.join(ENGINES)}, got {device!r}")
+        engine = _resolve(check.choice("engine", engine, ENGINES))
         return cls(
             grid=axes,
             steps=steps,
@@ -180,8 +192,13 @@ class _Plan:
             tasks={key: _make_task("task", task, *key) for key in keys},
             unseen={key: validation and _make_task("validation", validation, key[0], key[1] + UNSEEN) for key in keys},
             measure=_check_measure(measure, validation),
-            engine=_resolve(check.choice("engine", engine, ENGINES)),
+            engine=engine,
+            device=_check_device(device, engine),
         )
+
+    @property
+    def on_torch(self) -> bool:
+        return self.engine in TORCH
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -195,9 +212,13 @@ class _Plan:
         different = {json.dumps(cell, sort_keys=True): cell for cell in self.cells}
         return sorted(different.values(), key=lambda cell: -cell["width"])
 
+    @property
+    def chunk(self) -> int:
+        return LAUNCH if self.on_torch else CHUNK
+
     def chunks(self) -> list[list[dict[str, Any]]]:
         runs = self.runs
-        return [runs[first : first + CHUNK] for first in range(0, len(runs), CHUNK)]
+        return [runs[first : first + self.chunk] for first in range(0, len(runs), self.chunk)]
 
     def settings(self) -> dict[str, Any]:
         """All that the results depend on, for the store."""
@@ -212,37 +233,65 @@ class _Plan:
             "engine": self.engine,
         }
 
-    def run(self, cell: Mapping[str, Any]) -> dict[str, Any]:
-        """One run: how it ends, and its histories."""
-        key = cell["noise"], cell["data_seed"]
-        task, unseen = self.tasks[key], self.unseen[key]
-        net = MLP(task.x.shape[1], cell["width"], task.classes)
-        gamma = None
-        if cell["amplitude"] > 1:
-            gamma = Oscillation(cell["amplitude"], cell["period"], task.classes, rest_from=self.steps - self.rest)
+    def run(self, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """How the runs of some cells end, and their histories."""
+        return self._run_together(cells) if self.on_torch else [self._run_alone(cell) for cell in cells]
+
+    def _run_alone(self, cell: Mapping[str, Any]) -> dict[str, Any]:
+        net, task, unseen, loss = self._problem(cell)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # divergence is recorded
             run = train(
                 net,
                 net.init(cell["seed"]),
                 task,
-                LOSSES[cell["loss"]](gamma),
+                loss,
                 learning_rate=cell["learning_rate"],
                 steps=self.steps,
                 measure=self._train_measures(unseen),
                 engine=self.engine,
                 progress=False,
             )
-        last, diverged = run.history.isel(step=-1), run.status == "diverged"
-        found: dict[str, Any] = {name: float(last[name]) for name in ("static_loss", "accuracy")}
-        if unseen is not None:
-            found["validation_accuracy"] = _accuracy(net, run.params, unseen)
+        found = self._ending(cell, run.params, run.status == "diverged", run.history.sizes["step"] - 1)
+        return found | {f"{name}_history": self._history(run.history, name) for name in self.measure}
+
+    def _run_together(self, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        from minidyn.torch.ensemble import descend_together
+
+        assert self.device is not None
+        own = as_measures({name: wish for name, wish in self.measure.items() if name not in SERIES})
+        kept = {name: every for name, every in self.measure.items() if name in SERIES}
+        runs, starts = [], []
+        for cell in cells:
+            net, task, unseen, loss = self._problem(cell)
+            runs.append(Settings(net, task, loss, cell["learning_rate"], 0, None, 0, unseen, own))
+            starts.append(flatten(net, net.init(cell["seed"]), task.x)[0])
+        endings = descend_together(runs, starts, self.steps, kept, engine=self.engine, device=self.device)
+        found = []
+        for cell, run, end in zip(cells, runs, endings, strict=True):
+            found.append(self._ending(cell, run.unflatten(end.vector), end.diverged, end.updates))
+            found[-1] |= {f"{name}_history": end.histories[name] for name in self.measure}
+        return found
+
+    def _problem(self, cell: Mapping[str, Any]) -> tuple[MLP, Task, Task | None, Loss]:
+        key = cell["noise"], cell["data_seed"]
+        task = self.tasks[key]
+        gamma = None
+        if cell["amplitude"] > 1:
+            gamma = Oscillation(cell["amplitude"], cell["period"], task.classes, rest_from=self.steps - self.rest)
+        return MLP(task.x.shape[1], cell["width"], task.classes), task, self.unseen[key], LOSSES[cell["loss"]](gamma)
+
+    def _ending(self, cell: Mapping[str, Any], params: Any, diverged: bool, updates: int) -> dict[str, Any]:
+        net, task, unseen, _ = self._problem(cell)
         static = LOSSES[cell["loss"]](None)
+        found: dict[str, Any] = {"static_loss": float(static.value(net.logits(params, task.x), task.labels))}
+        found["accuracy"] = _accuracy(net, params, task)
+        if unseen is not None:
+            found["validation_accuracy"] = _accuracy(net, params, unseen)
         found["sharpness"] = np.nan
         if not diverged:
-            found["sharpness"] = float(hessian_eigenvalues(net, run.params, task, static).values[0])
-        found |= {"diverged": diverged, "updates": run.history.sizes["step"] - 1}
-        return found | {f"{name}_history": self._history(run.history, name) for name in self.measure}
+            found["sharpness"] = float(hessian_eigenvalues(net, params, task, static).values[0])
+        return found | {"diverged": diverged, "updates": updates}
 
     def _train_measures(self, unseen: Task | None) -> dict[str, Any]:
         wishes = {name: wish for name, wish in self.measure.items() if name not in SERIES}
@@ -283,6 +332,7 @@ class _Plan:
             "minidyn": metadata.version("minidyn"),
             "numpy": np.__version__,
             "engine": self.engine,
+            **({"device": self.device} if self.device else {}),
         }
         return found
 
@@ -290,8 +340,8 @@ class _Plan:
 def _run_chunk(plan: _Plan, cells: list[dict[str, Any]], number: int, folder: Path | None) -> tuple[int, xr.Dataset]:
     """Run some cells, in a worker, and keep them where there is a store."""
     with threadpool_limits(1, "blas"):  # the same sums in every worker, and no more threads than workers
-        results = [plan.run(cell) for cell in cells]
-    found = xr.Dataset(coords={"run": number * CHUNK + np.arange(len(cells))})
+        results = plan.run(cells)
+    found = xr.Dataset(coords={"run": number * plan.chunk + np.arange(len(cells))})
     for name in results[0]:
         values = np.stack([np.asarray(result[name]) for result in results])
         inner = [f"{name.removesuffix('_history')}_step", *(f"{name}_axis{n}" for n in range(values.ndim - 2))]
@@ -381,6 +431,16 @@ def _resolve(engine: str) -> str:
     if engine == "auto":
         return "compiled" if find_spec("numba") else "numpy"
     return engine
+
+
+def _check_device(device: Any, engine: str) -> str | None:
+    if engine in TORCH:
+        from minidyn.torch.ensemble import check_device
+
+        return check_device(device, engine)
+    if device is not None:
+        raise ValueError(f"device must be None for engine {engine!r}, which has none, got {device!r}")
+    return None
 
 
 def _accuracy(net: MLP, params: Any, task: Any) -> float:

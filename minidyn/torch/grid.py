@@ -75,7 +75,7 @@ def train_grid(
     >>> dict(data.sizes)
     {'amplitude': 2, 'period': 2, 'seed': 1}
     """
-    axes = {
+    axes: dict[str, list[Any]] = {
         "amplitude": [check.real("amplitudes", value, least=1) for value in amplitudes],
         "period": [check.integer("periods", value, least=1) for value in periods],
         "seed": [check.integer("seeds", value, least=0) for value in seeds],
