@@ -11,7 +11,8 @@ computed here is defined in `mlp`, `losses` and `loop`, and agrees with them to 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def descend_together(
     for number, run in enumerate(runs):
         groups[_shape(run)].append(number)
     endings: dict[int, Ending] = {}
-    with torch.no_grad():
+    with torch.no_grad(), _one_thread():
         for numbers in groups.values():
             size = networks_a_launch(runs[numbers[0]], DTYPES[engine], device)
             for first in range(0, len(numbers), size):
@@ -69,6 +70,17 @@ def descend_together(
                 launch = _Launch([runs[n] for n in part], [starts[n] for n in part], DTYPES[engine], device)
                 endings |= zip(part, launch.descend(steps, kept), strict=True)
     return [endings[number] for number in range(len(runs))]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a processor a second thread costs more than it brings to products this small; a GPU needs none."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def networks_a_launch(run: Settings, dtype: torch.dtype, device: str) -> int:
@@ -105,6 +117,7 @@ class _Launch:
         self.unseen = None if runs[0].validation is None else self._data([run.validation for run in runs])
         self.hidden = torch.empty(len(runs), self.widths[1], self.x.shape[2], dtype=dtype, device=device)
         self.back = torch.empty_like(self.hidden)
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of the entries of the reader's measures
 
     def descend(self, steps: int, kept: Mapping[str, int]) -> list[Ending]:
         before = self.vector
@@ -131,10 +144,8 @@ class _Launch:
                 self.vector = torch.where(alive[:, None], moved, before)
         vectors = self.vector.cpu().to(torch.float64).numpy()
         columns = {name: np.stack(entries, axis=1) for name, entries in histories.items()}
-        return [
-            Ending(vectors[n], int(updates[n]), not alive[n], {name: column[n] for name, column in columns.items()})
-            for n in range(len(self.runs))
-        ]
+        ends = zip(vectors, updates.tolist(), (~alive).tolist(), strict=True)
+        return [Ending(*end, {name: column[n] for name, column in columns.items()}) for n, end in enumerate(ends)]
 
     def _data(self, tasks: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """Samples (n, d + 1, P), with a constant 1 for the biases, and labels (n, P); kept once where all are one."""
@@ -217,8 +228,10 @@ class _Launch:
         for n in map(int, np.flatnonzero(alive)):
             measure = next(m for m in self.runs[n].measures if m.name == name)
             found[n] = measure(self.runs[n], vectors[n], done, warm[n])
-        shape = next(iter(found.values())).shape if found else ()
-        return np.stack([found.get(n, np.full(shape, np.nan)) for n in range(len(alive))])
+        for value in found.values():
+            self.shapes[name] = value.shape
+        missing = np.full(self.shapes[name], np.nan)  # no network has diverged at its first entry
+        return np.stack([found.get(n, missing) for n in range(len(alive))])
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -203,3 +203,14 @@ md.sweep(grid, engine="torch", **options)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
     assert found.stderr.splitlines()[-1].startswith("ImportError: minidyn.torch needs PyTorch 2.6 or later")
+
+
+def test_the_benchmark_runs_and_leaves_the_threads_alone(capsys):
+    benchmark = pytest.importorskip("minidyn.torch.benchmark")
+    before = torch.get_num_threads()
+    assert benchmark.network_steps("cpu", "torch32", 3, width=4, points=30) > 0
+    assert torch.get_num_threads() == before
+    run = run_of(md.spiral(), md.MLP(2, 100, 3))
+    assert benchmark._several("cpu", "torch", 100, 300) == [ensemble.networks_a_launch(run, torch.float64, "cpu")]
+    with pytest.raises(ValueError, match="device must be one that PyTorch can use here"):
+        benchmark.main(["--device", "abacus"])

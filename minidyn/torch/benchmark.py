@@ -1,0 +1,110 @@
+"""How fast the torch engine trains, beside what the device can do: `python -m minidyn.torch.benchmark --device cuda`.
+
+An update of a 2-H-3 network on P samples multiplies and adds 30 P H times, and goes ten times over its P H hidden
+units: little arithmetic a byte, so memory is the limit where the hidden units do not fit a cache. Both limits are
+measured here, by a copy and by a product of matrices, so that the fraction reached needs no data sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+import minidyn as md
+from minidyn.model import flatten
+from minidyn.record import Settings
+from minidyn.torch.ensemble import DTYPES, check_device, descend_together, networks_a_launch
+
+PASSES = 10  # over the hidden units, an update: five products, relu and its derivative, counted one by one
+OPERATIONS = 30  # an update, a sample and hidden unit, with 2 inputs, a constant and 3 outputs
+
+
+def bandwidth(device: str, dtype: torch.dtype) -> float:
+    """Bytes a second that a copy reads and writes, of an array far larger than a cache."""
+    source = torch.ones((2**30 if device.startswith("cuda") else 2**28) // dtype.itemsize, dtype=dtype, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _least(lambda: target.copy_(source), device)
+
+
+def arithmetic(device: str, dtype: torch.dtype) -> float:
+    """Multiplications and additions a second in a product of large matrices."""
+    size = 8192 if device.startswith("cuda") else 1500
+    a = torch.ones(size, size, dtype=dtype, device=device)
+    return 2 * size**3 / _least(lambda: a @ a, device)
+
+
+def network_steps(device: str, engine: str, networks: int, *, width: int = 100, points: int = 300) -> float:
+    """Updates a second, of all networks together, as a sweep makes them. What a launch costs once is left out.
+
+    Examples
+    --------
+    >>> from minidyn.torch.benchmark import network_steps
+    >>> network_steps("cpu", "torch", networks=2, width=5, points=30) > 0
+    True
+    """
+    task, net = md.spiral(points // 3), md.MLP(2, width, 3)
+    runs, starts = [], []
+    for seed in range(networks):
+        loss = md.CrossEntropy(md.Oscillation(5 + seed % 8, 500))
+        runs.append(Settings(net, task, loss, 0.1, 0, None, 0, None, ()))
+        starts.append(flatten(net, net.init(seed), task.x)[0])
+    short, long = 20, 220
+
+    def descend(steps: int) -> Callable[[], object]:
+        return lambda: descend_together(runs, starts, steps, {}, engine=engine, device=device)
+
+    return networks * (long - short) / (_least(descend(long), device) - _least(descend(short), device))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m minidyn.torch.benchmark", description=__doc__)
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    parser.add_argument("--width", type=int, default=100, help="hidden units H (default 100)")
+    parser.add_argument("--points", type=int, default=300, help="samples P (default 300)")
+    parser.add_argument("--networks", type=int, nargs="+", help="how many at once (default: several)")
+    chosen = parser.parse_args(arguments)
+    device = check_device(chosen.device, "torch32")
+    card = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
+    torch.set_num_threads(1)  # as the engine does
+    print(f"{card}, PyTorch {torch.__version__}; H={chosen.width}, P={chosen.points}")
+    for engine, dtype in DTYPES.items():
+        copied, multiplied = bandwidth(device, dtype), arithmetic(device, dtype)
+        print(f"{engine}: copy {copied / 1e9:.3g} GB/s, product {multiplied / 1e12:.3g} TFLOP/s")
+        for networks in chosen.networks or _several(device, engine, chosen.width, chosen.points):
+            rate = network_steps(device, engine, networks, width=chosen.width, points=chosen.points)
+            units = rate * chosen.points * chosen.width
+            print(
+                f"  {networks:6} networks: {rate:12,.0f} network-steps/s, {1e6 / rate:.3g} µs each; "
+                f"{PASSES * units * dtype.itemsize / copied:.0%} of the copy, {OPERATIONS * units / multiplied:.1%} "
+                "of the product"
+            )
+    return 0
+
+
+def _several(device: str, engine: str, width: int, points: int) -> list[int]:
+    """One launch that fits a cache on a processor; from few to many on a GPU."""
+    if device.startswith("cuda"):
+        return [64, 256, 1024, 4096]
+    run = Settings(md.MLP(2, width, 3), md.spiral(points // 3), md.CrossEntropy(), 0.1, 0, None, 0, None, ())
+    return [networks_a_launch(run, DTYPES[engine], device)]
+
+
+def _least(function: Callable[[], object], device: str, rounds: int = 3) -> float:
+    """The least wall-clock time of a call, in seconds, after one to warm up."""
+    times = []
+    for _ in range(rounds + 1):
+        before = time.perf_counter()
+        function()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - before)
+    return min(times[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
