@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 import minidyn as md
 from minidyn import _progress
 from minidyn.experiments.registry import experiment
+from minidyn.record import Record, Settings
 from minidyn.sweeps import UNSEEN
 
 WIDTHS = (10, 30, 100)  # named before any of this was run
@@ -231,86 +232,88 @@ def learning_rates(
 
 @dataclass(frozen=True)
 class Held:
-    """A waveform: class 0 counts `amplitude` times as much as the others until step `until`, then all the same."""
+    """A waveform that does not move: class 0 always counts `amplitude` times as much as the others."""
 
     amplitude: float
-    until: int
     classes: int = 3
 
     def weights(self, step: int) -> NDArray:
-        raw = np.ones(self.classes)
-        raw[0] = self.amplitude if step < self.until else 1
+        raw = np.array([self.amplitude, *[1.0] * (self.classes - 1)])
         return self.classes * raw / raw.sum()
 
 
 @dataclass(frozen=True)
-class RandomTurns:
-    """A waveform: `gamma`, but whose turn it is is drawn anew for each."""
+class TurnsInOrder:
+    """A waveform: `gamma`, but the classes have their turns in a given order."""
 
     gamma: md.Oscillation
-    seed: int
+    order: tuple[int, ...]
     classes: int = 3
 
     def weights(self, step: int) -> NDArray:
         turn = step // self.gamma.period
-        drawn = np.random.RandomState([self.seed, turn]).randint(self.classes)
-        return np.roll(self.gamma.weights(step), drawn - turn)
+        return np.roll(self.gamma.weights(step), self.order[turn] - turn)
 
 
-def disturbed(
-    net: md.MLP, params: Any, task: md.Task, kind: str, strength: float, *, steps: int, learning_rate: float, seed: int
+def with_noise(
+    net: md.MLP, params: Any, task: md.Task, *, labels: float = 0.0, gradient: float = 0.0, steps: int, seed: int
 ) -> Any:
-    """Where descent on the static loss arrives with a disturbance, drawn anew for each update.
+    """Where descent on the static loss arrives, at η = 1, with noise that is drawn anew for each update.
 
     Parameters
     ----------
-    kind : {"label noise", "gradient noise", "mini-batches"}
-    strength : float
-        The fraction of labels that are replaced by random ones; the standard deviation that is added to each
-        component of the gradient; or the samples that an update sees, drawn with replacement.
+    labels : float
+        The fraction of labels that are replaced by random ones.
+    gradient : float
+        The standard deviation of what is added to each component of the gradient.
     """
-    random, loss = np.random.RandomState([seed, 1]), md.CrossEntropy()
+    from minidyn.compiled import CompiledEngine  # here, for it needs numba
+
+    random = np.random.RandomState([seed, 1])
+    settings = Settings(net, task, md.CrossEntropy(), 1.0, 0, None, 0, None, (), engine="compiled")
+    engine, record = CompiledEngine(settings), Record(settings, 0, steps)
     vector = np.concatenate([part.ravel() for layer in params for part in layer])
-    for _ in range(steps):
-        x, labels, noise = task.x, task.labels, np.zeros(1)
-        if kind == "label noise":
-            drawn = random.randint(task.classes, size=len(task))
-            labels = np.where(random.rand(len(task)) < strength, drawn, labels)
-        elif kind == "gradient noise":
-            noise = strength * random.randn(net.size)
-        else:
-            batch = random.randint(len(task), size=int(strength))
-            x, labels = x[batch], labels[batch]
-        logits, pullback = net.vjp(net.unflatten(vector), x)
-        vector = vector - learning_rate * (pullback(loss.parts(logits, labels)[1] / len(labels)) + noise)
+    for done in range(steps):
+        if labels:
+            engine.labels = replaced(task, labels, random)
+        vector = engine.advance(vector, done, done + 1, record)[0]
+        if gradient:
+            vector -= gradient * random.randn(net.size)
     return net.unflatten(vector)
+
+
+def replaced(task: md.Task, fraction: float, random: np.random.RandomState) -> NDArray:
+    """The labels of a task, of which a fraction is replaced by random ones."""
+    drawn = random.randint(task.classes, size=len(task))
+    return np.where(random.rand(len(task)) < fraction, drawn, task.labels)
 
 
 def _control(
     kind: str, strength: float, width: int, seed: int, amplitude: float, period: int, steps: int, rest: int
 ) -> dict[str, float]:
-    """How one run ends."""
-    net, task, static = md.MLP(2, width, 3), md.spiral(), md.CrossEntropy()
-    gamma = md.Oscillation(amplitude, period, rest_from=steps - rest)
+    """How one run ends: disturbed, and then `rest` steps of the static loss."""
+    net, task, static, disturbed = md.MLP(2, width, 3), md.spiral(), md.CrossEntropy(), steps - rest
+    params: Any = net.init(seed)
+    settings: dict[str, Any] = {"learning_rate": 1.0, "progress": False}
+    gamma = md.Oscillation(amplitude, period)
+    order = tuple(np.random.RandomState([seed, 1]).randint(3, size=disturbed // period + 1))
     moving: dict[str, Any] = {
         "static": None,
         "oscillation": gamma,
-        "one class held": Held(amplitude, steps - rest),
-        "random turns": RandomTurns(gamma, seed),
+        "random turns": TurnsInOrder(gamma, order),
+        "one class held": Held(amplitude),
     }
-    params: Any = net.init(seed)
-    settings: dict[str, Any] = {"learning_rate": 1.0, "progress": False}
     with threadpool_limits(1, "blas"):
         if kind in moving:
-            run = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=steps, **settings)
+            params = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=disturbed, **settings).params
         else:
-            params = disturbed(net, params, task, kind, strength, steps=steps - rest, learning_rate=1.0, seed=seed)
-            run = md.train(net, params, task, static, steps=rest, **settings)
-        found = unseen(0.2, UNSEEN)
-        answers = net.logits(run.params, found.x).argmax(axis=1)
+            noise = {"label noise": "labels", "gradient noise": "gradient"}[kind]
+            params = with_noise(net, params, task, steps=disturbed, seed=seed, **{noise: strength})
+        run = md.train(net, params, task, static, steps=rest, **settings)
+        new = unseen(0.2, UNSEEN)
         return {
             "accuracy": float(run.history.accuracy[-1]),
-            "validation_accuracy": float((answers == found.labels).mean()),
+            "validation_accuracy": float((net.logits(run.params, new.x).argmax(axis=1) == new.labels).mean()),
             "static_loss": float(run.history.static_loss[-1]),
             "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
         }
@@ -349,11 +352,9 @@ def _summarise_controls(data: xr.Dataset) -> str:
             ("label noise", 0.3),
             ("gradient noise", 0.003),
             ("gradient noise", 0.01),
-            ("mini-batches", 100),
-            ("mini-batches", 30),
         ),
         "widths": WIDTHS,
-        "seeds": range(100, 110),
+        "seeds": range(100, 116),
         "amplitude": 20,
         "period": 500,
         **RECIPE,

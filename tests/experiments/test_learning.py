@@ -78,56 +78,44 @@ def test_an_update_raises_its_loss_where_a_training_step_does(rate):
 
 
 def test_waveforms_of_the_controls():
-    held = learning.Held(20, until=100)
-    np.testing.assert_allclose(held.weights(99), np.array([20, 1, 1]) * 3 / 22)
-    np.testing.assert_allclose(held.weights(100), 1)
-    gamma = md.Oscillation(20, 50, rest_from=1000)
-    turns = learning.RandomTurns(gamma, seed=5)
-    steps = range(1010)
-    drawn = np.stack([turns.weights(step) for step in steps])
-    np.testing.assert_allclose(np.sort(drawn), np.sort(gamma.weights(np.arange(1010))))
-    rulers = drawn[25:1000:50].argmax(axis=1)
-    assert {*rulers} == {0, 1, 2}
-    assert (np.diff(rulers) % 3 != 1).any()
-    assert (learning.RandomTurns(gamma, seed=5).weights(325) == turns.weights(325)).all()
+    np.testing.assert_allclose(learning.Held(20).weights(99), np.array([20, 1, 1]) * 3 / 22)
+    gamma, order = md.Oscillation(20, 50), (2, 2, 0, 1, 0)
+    turns = learning.TurnsInOrder(gamma, order)
+    drawn = np.stack([turns.weights(step) for step in range(250)])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(gamma.weights(np.arange(250))))
+    assert tuple(drawn[25::50].argmax(axis=1)) == order
 
 
-class TestDisturbed:
+class TestNoise:
     net, task = md.MLP(2, 8, 3), md.spiral(30)
 
-    def run(self, kind, strength, steps=20, seed=0):
-        settings = {"steps": steps, "learning_rate": 0.5, "seed": seed}
-        return learning.disturbed(self.net, self.net.init(0), self.task, kind, strength, **settings)
-
-    def flat(self, params):
+    def run(self, steps=20, seed=0, **noise):
+        params = learning.with_noise(self.net, self.net.init(0), self.task, steps=steps, seed=seed, **noise)
         return np.concatenate([part.ravel() for layer in params for part in layer])
 
-    def plain(self, steps=20):
-        settings = {"learning_rate": 0.5, "steps": steps, "progress": False}
-        return md.train(self.net, self.net.init(0), self.task, md.CrossEntropy(), **settings).params
+    def plain(self, task, steps=20):
+        settings = {"learning_rate": 1.0, "steps": steps, "progress": False}
+        params = md.train(self.net, self.net.init(0), task, md.CrossEntropy(), **settings).params
+        return np.concatenate([part.ravel() for layer in params for part in layer])
 
-    @pytest.mark.parametrize("kind", ["label noise", "gradient noise"])
-    def test_of_strength_0_is_plain_descent(self, kind):
-        np.testing.assert_allclose(self.flat(self.run(kind, 0)), self.flat(self.plain()), rtol=1e-9)
+    def test_none_is_plain_descent(self):
+        np.testing.assert_allclose(self.run(), self.plain(self.task), rtol=1e-9)
 
-    def test_gradient_noise_has_its_strength(self):
-        pushes = [self.flat(self.run("gradient noise", 0.1, 1, seed)) - self.flat(self.plain(1)) for seed in range(40)]
-        assert np.std(pushes) == pytest.approx(0.05, rel=0.05)
+    def test_in_the_gradient_has_its_strength(self):
+        pushes = [self.run(1, seed, gradient=0.1) - self.plain(self.task, 1) for seed in range(40)]
+        assert np.std(pushes) == pytest.approx(0.1, rel=0.05)
+        assert abs(np.mean(pushes)) < 0.01
 
-    def test_label_noise_replaces_the_fraction(self, monkeypatch):
-        seen = []
-        parts = md.CrossEntropy.parts
-        monkeypatch.setattr(md.CrossEntropy, "parts", lambda *given: seen.append(given[2]) or parts(*given))
-        self.run("label noise", 0.3, steps=200)
-        assert np.mean([labels != self.task.labels for labels in seen]) == pytest.approx(0.2, abs=0.01)
+    def test_in_the_labels_is_a_task_of_other_labels(self):
+        random = np.random.RandomState([5, 1])
+        other = md.Task(self.task.x, learning.replaced(self.task, 0.5, random), 3)
+        np.testing.assert_allclose(self.run(1, 5, labels=0.5), self.plain(other, 1), rtol=1e-9)
 
-    def test_batches_have_their_size_and_change(self, monkeypatch):
-        seen = []
-        parts = md.CrossEntropy.parts
-        monkeypatch.setattr(md.CrossEntropy, "parts", lambda *given: seen.append(given[2]) or parts(*given))
-        self.run("mini-batches", 12, steps=5)
-        assert [len(labels) for labels in seen] == [12] * 5
-        assert len({tuple(labels) for labels in seen}) > 1
+    def test_replaces_its_fraction_of_the_labels_anew(self):
+        random = np.random.RandomState(0)
+        drawn = [learning.replaced(self.task, 0.3, random) for _ in range(300)]
+        assert np.mean([labels != self.task.labels for labels in drawn]) == pytest.approx(0.2, abs=0.01)
+        assert (drawn[0] != drawn[1]).any()
 
 
 def test_digits_are_split_whole_and_by_seed():
