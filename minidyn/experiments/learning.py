@@ -26,7 +26,7 @@ RECIPE = {"steps": 35000, "rest": 5000}  # the same compute for every run; the l
 SHORT = {"steps": 1200, "rest": 200}
 KEPT = ("accuracy", "validation_accuracy", "static_loss", "sharpness")
 TRAINED = 0.97  # training accuracy from which a run counts as trained
-CHOSEN = {10: (20, 500), 30: (20, 500), 100: (20, 500)}  # by `chosen`, from the stored phase diagram
+CHOSEN = {10: (40, 250), 30: (20, 50), 50: (20, 50), 100: (20, 50)}  # by `chosen`; for 50, as for its neighbours
 
 
 def unseen(noise: float, seed: int) -> md.Task:
@@ -142,7 +142,7 @@ def _summarise_held_out(data: xr.Dataset) -> str:
     shows="the amplitude and period that the phase diagram chose, against the static loss, on other seeds and data",
     claims=("C1", "C2", "C6", "C7"),
     quick={"chosen": {5: (5, 100), 10: (20, 500)}, "data_seeds": (1, 2), "seeds": range(100, 102), **SHORT},
-    full={"chosen": CHOSEN, "data_seeds": range(1, 21), "seeds": range(100, 110), **RECIPE},
+    full={"chosen": CHOSEN, "data_seeds": range(1, 13), "seeds": range(100, 110), **RECIPE},
     sample={"chosen": {10: CHOSEN[10]}, "data_seeds": (1, 2)},
     summary=_summarise_held_out,
 )
@@ -197,7 +197,7 @@ def _summarise_rates(data: xr.Dataset) -> str:
         "widths": WIDTHS,
         "amplitude": 20,
         "period": 500,
-        "seeds": range(100, 120),
+        "seeds": range(100, 112),
         **RECIPE,
     },
     sample={"widths": (10,), "rates": (0.3, 3), "seeds": range(100, 104)},
@@ -354,7 +354,7 @@ def _summarise_controls(data: xr.Dataset) -> str:
             ("gradient noise", 0.01),
         ),
         "widths": WIDTHS,
-        "seeds": range(100, 116),
+        "seeds": range(100, 112),
         "amplitude": 20,
         "period": 500,
         **RECIPE,
@@ -386,6 +386,21 @@ def controls(
     coords = {"control": names, "width": list(widths), "seed": list(seeds)}
     values = {name: np.reshape([result[name] for result in found], shape).astype(np.float32) for name in KEPT}
     return xr.Dataset({name: (tuple(coords), value) for name, value in values.items()}, coords)
+
+
+def advice(classes: int) -> tuple[float, int]:
+    """Amplitude and period to try first, read off the spirals' phase diagrams before any other data were tried.
+
+    At its peak the class whose turn it is has ten elevenths of all weight: A = 10 (C - 1), which is 20 for three
+    classes. Turns are short: 50 updates, at the learning rate at which the static loss ends lowest.
+
+    Examples
+    --------
+    >>> from minidyn.experiments.learning import advice
+    >>> advice(3)
+    (20, 50)
+    """
+    return 10 * (classes - 1), 50
 
 
 def digits(noise: float, seed: int) -> md.Task:
@@ -433,14 +448,14 @@ def _summarise_digits(data: xr.Dataset) -> str:
     },
     full={
         "rates": (0.03, 0.1, 0.3, 1),
-        "amplitudes": (3, 10, 30, 100, 300),
+        "amplitudes": (3, 9, 30, 90, 270),
         "periods": (20, 50, 100, 250, 500, 1000),
         "data_seeds": range(5),
         "seeds": (0, 1),
         "steps": 6000,
         "rest": 1000,
     },
-    sample={"rates": (0.1,), "amplitudes": (10,), "periods": (100, 500)},
+    sample={"rates": (0.1,), "amplitudes": (9,), "periods": (100, 500)},
     summary=_summarise_digits,
 )
 def digits_advice(
