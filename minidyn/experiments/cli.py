@@ -1,4 +1,4 @@
-"""The command line: `minidyn list`, `minidyn run NAME [--full]`, `minidyn show NAME`."""
+"""The command line: `minidyn list`, `minidyn run NAME [--full]`, `minidyn rerun NAME [--full]`, `minidyn show NAME`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from minidyn.experiments import registry, results
 
+MOVED = 3  # in units of the stored spread; see `results.moved`
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
@@ -20,13 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("name", nargs="+", metavar="NAME", help="an experiment, or several, or 'all'")
     run.add_argument("--full", action="store_true", help="the size that the book shows (default: seconds)")
     run.add_argument("--quiet", action="store_true", help="no progress bars")
+    rerun = commands.add_parser("rerun", help="run a part of the book's results again and report what moved")
+    rerun.add_argument("name", nargs="+", metavar="NAME", help="an experiment, or several, or 'all'")
+    rerun.add_argument("--full", action="store_true", help="the whole of them (default: a sample)")
+    rerun.add_argument("--quiet", action="store_true", help="no progress bars")
     show = commands.add_parser("show", help="sum up a stored result and say where it comes from")
     show.add_argument("name", metavar="NAME")
-    for command in (run, show):
-        command.add_argument("--folder", type=Path, help="where results are kept (default: minidyn-results)")
+    for command in (run, rerun, show):
+        command.add_argument(
+            "--folder", type=Path, help="where results are kept (default: minidyn-results; for rerun, the book's)"
+        )
     chosen = parser.parse_args(arguments)
     try:
-        return {"list": _list, "run": _run, "show": _show}[chosen.command](chosen)
+        return {"list": _list, "run": _run, "rerun": _rerun, "show": _show}[chosen.command](chosen)
     except (ValueError, FileNotFoundError) as error:
         print(f"minidyn: {error}", file=sys.stderr)
         return 2
@@ -44,7 +52,7 @@ def _list(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     size = "full" if chosen.full else "quick"
-    wanted = registry.all_experiments() if chosen.name == ["all"] else [registry.find(name) for name in chosen.name]
+    wanted = _wanted(chosen)
     for number, experiment in enumerate(wanted, 1):
         print(f"[{number}/{len(wanted)}] {experiment.name} ({size}): {experiment.shows}")
         began = time.perf_counter()
@@ -54,6 +62,27 @@ def _run(chosen: argparse.Namespace) -> int:
         path = results.save(data, experiment.name, _folder(chosen))
         print(f"{experiment.summary(data)}\n{seconds:.1f} s; kept in {path}")
     return 0
+
+
+def _rerun(chosen: argparse.Namespace) -> int:
+    """1 where something moved by more than three times the stored spread."""
+    wanted, far = _wanted(chosen), []
+    for number, experiment in enumerate(wanted, 1):
+        stored = results.load(experiment.name, chosen.folder)
+        changed = {} if chosen.full else experiment.sample
+        moved = results.moved(stored, experiment.run("full", progress=not chosen.quiet, **changed))
+        most = sorted(moved.items(), key=lambda item: -item[1])
+        far += [f"{experiment.name}: {name}" for name, distance in most if distance > MOVED]
+        shown = ", ".join(f"{name} {distance:.2g}" for name, distance in most[:4])
+        print(
+            f"[{number}/{len(wanted)}] {experiment.name}: distance in units of the stored spread: {shown}", flush=True
+        )
+    print(f"moved by more than {MOVED}: {', '.join(far)}" if far else f"nothing moved by more than {MOVED}")
+    return 1 if far else 0
+
+
+def _wanted(chosen: argparse.Namespace) -> list[registry.Experiment]:
+    return registry.all_experiments() if chosen.name == ["all"] else [registry.find(name) for name in chosen.name]
 
 
 def _show(chosen: argparse.Namespace) -> int:

@@ -71,6 +71,17 @@ def test_an_interrupt_keeps_what_was_finished(coin, tmp_path, monkeypatch, capsy
     assert results.load("coin-flips", tmp_path).sizes["seed"] == 3
 
 
+def test_a_rerun_says_what_moved(coin, tmp_path, capsys):
+    cli.main(["run", "coin-flips", "--full", "--folder", str(tmp_path)])
+    for whole in ([], ["--full"]):
+        assert cli.main(["rerun", "all", *whole, "--folder", str(tmp_path)]) == 0
+        assert "heads 0\nnothing moved" in capsys.readouterr().out
+    stored = results.load("coin-flips", tmp_path)
+    results.save(stored + 1, "coin-flips", tmp_path)
+    assert cli.main(["rerun", "coin-flips", "--folder", str(tmp_path)]) == 1
+    assert "moved by more than 3: coin-flips: heads" in capsys.readouterr().out
+
+
 def test_moved_is_zero_for_the_same_and_large_for_another_bias(coin):
     stored = coin.run("full")
     assert results.moved(stored, coin.run("full", seeds=range(4)))["heads"] == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidyn.experiments import all_experiments, load, results
+from minidyn.experiments import all_experiments, cli, load, results
 
 EXPERIMENTS = {experiment.name: experiment for experiment in all_experiments()}
 
@@ -31,5 +31,5 @@ def test_quick_size_runs_and_sums_up(name):
 def test_a_sample_lands_within_the_stored_spread(name):
     experiment = EXPERIMENTS[name]
     fresh = experiment.run("full", progress=False, **experiment.sample)
-    far = {variable: far for variable, far in results.moved(load(name), fresh).items() if far > 3}
+    far = {variable: far for variable, far in results.moved(load(name), fresh).items() if far > cli.MOVED}
     assert not far
