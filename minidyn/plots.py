@@ -287,6 +287,7 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     image = ax.imshow(data.transpose("amplitude", "period"), cmap=colors, origin="lower", aspect="auto", **limits)
     for axis, name in ((ax.xaxis, "period"), (ax.yaxis, "amplitude")):
         axis.set_ticks(range(data.sizes[name]), [_short(value) for value in data[name].values], size=7)
+    ax.xaxis.set_tick_params(rotation=60)
     ax.set(xlabel="period $T$", ylabel="amplitude $A$")
     ax.spines[:].set_visible(False)
     bar = ax.figure.colorbar(image, ax=ax)
