@@ -306,6 +306,9 @@ def _control(
     with threadpool_limits(1, "blas"):
         if kind in moving:
             params = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=disturbed, **settings).params
+        elif kind == "mini-batches":
+            batches = {"batch_size": int(strength), "seed": seed}
+            params = md.train(net, params, task, static, steps=disturbed, **batches, **settings).params
         else:
             noise = {"label noise": "labels", "gradient noise": "gradient"}[kind]
             params = with_noise(net, params, task, steps=disturbed, seed=seed, **{noise: strength})
@@ -332,10 +335,16 @@ def _summarise_controls(data: xr.Dataset) -> str:
 
 @experiment(
     "controls",
-    shows="other ways to disturb the static loss, at the same compute: fixed weights, random turns, noise",
+    shows="other ways to disturb the static loss, as many updates: fixed weights, random turns, noise, mini-batches",
     claims=("C5", "C7"),
     quick={
-        "controls": (("static", 0), ("one class held", 0), ("random turns", 0), ("label noise", 0.1)),
+        "controls": (
+            ("static", 0),
+            ("one class held", 0),
+            ("random turns", 0),
+            ("label noise", 0.1),
+            ("mini-batches", 30),
+        ),
         "widths": (5,),
         "seeds": range(100, 102),
         "amplitude": 20,
@@ -352,6 +361,7 @@ def _summarise_controls(data: xr.Dataset) -> str:
             ("label noise", 0.3),
             ("gradient noise", 0.003),
             ("gradient noise", 0.01),
+            ("mini-batches", 30),
         ),
         "widths": WIDTHS,
         "seeds": range(100, 112),
