@@ -1,12 +1,13 @@
 # make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
 # make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
+# make coursework: the assignments, for students and for teachers, in _build/coursework
 # Needs Python 3.11 or later, make and a package index. Another Python: make PYTHON=python3.13 book
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: book test test-all lab clean
+.PHONY: book coursework test test-all lab clean
 .DELETE_ON_ERROR:
 
 book: $(INSTALLED)
@@ -21,6 +22,9 @@ test: $(INSTALLED)
 
 test-all: test book
 	$(BIN)/pytest -m "slow or browser"
+
+coursework: $(INSTALLED)
+	$(BIN)/python -m minidyn.coursework build --out _build/coursework
 
 lab: $(INSTALLED)
 	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md $(LAB)
