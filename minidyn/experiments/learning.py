@@ -307,7 +307,7 @@ def _control(
         if kind in moving:
             params = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=disturbed, **settings).params
         elif kind == "mini-batches":
-            batches = {"batch_size": int(strength), "seed": seed}
+            batches: dict[str, Any] = {"batch_size": int(strength), "seed": seed}
             params = md.train(net, params, task, static, steps=disturbed, **batches, **settings).params
         else:
             noise = {"label noise": "labels", "gradient noise": "gradient"}[kind]
