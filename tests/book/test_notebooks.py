@@ -1,56 +1,75 @@
-"""A chapter in a real JupyterLab with a live kernel: it opens as a notebook, runs, and its slider redraws."""
+"""The chapters as downloads: plain Markdown, and code that runs with nothing but the package."""
 
 from __future__ import annotations
 
-import live_jupyterlab as lab
+import re
+import sys
+from pathlib import Path
+
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
-pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "book" / "_ext"))
 
-CHAPTER = """---
-jupytext:
-  text_representation: {extension: .md, format_name: myst}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
+import notebooks  # noqa: E402
 
-# A chapter
+CHAPTERS = sorted(path for path in (ROOT / "book").rglob("*.md") if "kernelspec:" in path.read_text()[:400])
+SHORT = ["foundations/spiral", "tilting/dynamical-loss", "forgetting/conditional-network", "scale/sweeps"]
 
-:::{note}
-One slider.
+MYST = """
+# Title
+
+{cite:t}`ruizgarcia2021` say {glue:text}`number`, see [there](other/page) and [out](https://example.org).
+
+:::{admonition} Predict
+:class: tip
+Guess.
 :::
 
-```{code-cell} ipython3
-import matplotlib.pyplot as plt
-from minidyn.widgets import explore
-
-def power(exponent):
-    figure, axes = plt.subplots()
-    axes.plot([n**exponent for n in range(10)])
-    return figure
-
-explore(power, exponent=[1, 2, 3, 4])
+```{playground} A=20&T=500&only=map
+No scripts.
 ```
+
+After it.
 """
 
 
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory):
-    """A JupyterLab whose folder holds book/chapter.md, as `make lab` would run it."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "book").mkdir()
-    (folder / "book" / "chapter.md").write_text(CHAPTER)
-    with lab.serve(folder, tmp_path_factory.mktemp("home")) as address:
-        yield address
+def translate(path, **options):
+    return notebooks.translate(path.read_text(), {}, ROOT / "book" / "references.bib", **options)
 
 
-def test_a_chapter_opens_as_a_notebook_and_its_slider_redraws(page, serve):
-    lab.open_notebook(page, serve, "book/chapter.md")
-    assert lab.run_all(page) == []
-    before = lab.picture(page)
-    lab.move_slider(page, "exponent", steps=1)
-    assert lab.wait_for_other_picture(page, before).startswith("data:image/png")
+def markdown(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
-def test_directives_are_drawn_in_notebooks(page, serve):
-    lab.open_notebook(page, serve, "book/chapter.md")
-    page.locator(".jp-MarkdownCell aside p").get_by_text("One slider.").wait_for()
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_nothing_is_left_that_only_the_book_draws(path):
+    notebook = translate(path)
+    nbformat.validate(notebook)
+    assert re.findall(r"\{[\w:-]+\}`|^[`:]{3,}\{.*$", markdown(notebook), re.M) == []
+    assert "myst_nb" not in "\n".join(cell.source for cell in notebook.cells)
+
+
+def test_a_chapter_says_the_same_in_plain_words():
+    notebook = notebooks.translate(MYST, {"number": "7"}, ROOT / "book" / "references.bib")
+    text = markdown(notebook)
+    assert "Ruiz-Garcia et al., 2021 say 7, see [there](other/page.ipynb) and [out](https://example.org)" in text
+    assert "> **Predict**\n>\n> Guess." in text
+    lab = next(cell for cell in notebook.cells if "Lab(" in cell.source)
+    assert lab.cell_type == "code"
+    assert "amplitude=20" in lab.source
+    assert text.index("Guess") < text.index("After it")
+
+
+def test_a_publisher_installs_from_the_repository():
+    first = translate(CHAPTERS[0], repository="someone/minidyn").cells[0].source
+    assert "git+https://github.com/someone/minidyn" in first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
+def test_a_download_runs(name, tmp_path):
+    notebook = translate(ROOT / "book" / f"{name}.md")
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
