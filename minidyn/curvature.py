@@ -33,7 +33,7 @@ class Spectrum:
     vectors : numpy.ndarray, shape (n, k)
         Unit eigenvectors, one a column.
     residuals : numpy.ndarray, shape (k,)
-        |A v - λ v|: each λ lies within its residual of an exact eigenvalue.
+        ``|A v - λ v|``: each λ lies within its residual of an exact eigenvalue.
     converged : bool
         Whether all residuals met the tolerance.
     products : int

@@ -90,7 +90,7 @@ def first_period_doubling(loss: ArrayLike, *, updates: int = 20) -> int | None:
 def period(series: ArrayLike, step: int, *, entries: int = 64, longest: int = 16, tolerance: float = 0.05) -> int:
     """The period of the orbit that begins at a step: 1, 2, 4, ...; 0 where there is none up to `longest`.
 
-    Slow changes are taken away by second differences, D_q = |x(t + q) - 2 x(t) + x(t - q)|, the median over the
+    Slow changes are taken away by second differences, ``D_q = |x(t + q) - 2 x(t) + x(t - q)|``, the median over the
     window, which overlooks single kinks. The period is the first q for which D_q is below `tolerance` times D_1.
     Where there is none it is 1 if the series reverses at less than an eighth of the entries (slow descent, an edge
     of the cycle), and else 0: chaos, a longer period, or an orbit that changes within the window.
@@ -195,7 +195,7 @@ def bursts(loss: ArrayLike, *, gap: int = 100, least: int = 20) -> xr.Dataset:
     -------
     xarray.Dataset
         Over "burst": start and end (the steps of the first and the last reversal), reversals (how many), and swing
-        (the largest |F(t) - F(t - 1)| inside), by which a burst differs from a tremble at the edge of stability.
+        (the largest ``|F(t) - F(t - 1)|`` inside), by which a burst differs from a tremble at the edge of stability.
 
     Raises
     ------
@@ -333,7 +333,7 @@ def tangent_growth(
     seed: int = 0,
     progress: bool = True,
 ) -> xr.DataArray:
-    """How fast an infinitesimal perturbation grows along a run: log |(I - η H_t) v| for a unit v, which it moves.
+    """How fast an infinitesimal perturbation grows along a run: log ``|(I - η H_t) v|`` for a unit v, which it moves.
 
     The mean over a stretch is the stretch's largest Lyapunov exponent, per update. Two caveats. It is slightly
     positive even in calm, because the Hessian of a network has negative eigenvalues: along them nearby runs part
