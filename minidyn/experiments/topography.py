@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
+import joblib
+import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from minidyn.experiments.learning import RECIPE, SHORT, run_grid
+import minidyn as md
+from minidyn import _progress, orbits
+from minidyn.experiments.learning import RECIPE, SHORT, TRAINED, interval, run_grid, spell
 from minidyn.experiments.registry import experiment
+from minidyn.sweeps import LOSSES
 
-LOSSES = ("cross_entropy", "mse_sample", "mse_output")  # DCE, DMSE1, DMSE2; static at amplitude 1
+NAMES = {"cross_entropy": "DCE", "mse_sample": "DMSE1", "mse_output": "DMSE2"}  # static at amplitude 1
 WIDTHS = (5, 10, 25, 50, 100, 200, 400)
 AMPLITUDES, PERIODS = (5, 20, 70), (100, 500, 2500)  # fixed before any of this was run
+CHOICES = {  # by `learning.chosen`, from "loss-grid"
+    loss: dict.fromkeys(WIDTHS, (20, 100)) for loss in NAMES
+}
+# The smallest of 0.2, 0.35, 0.5, 0.7 and 1 at which the first turn of seed 0 had updates that raised their loss.
+EDGE_RATES = {"cross_entropy": 0.7, "mse_sample": 0.7, "mse_output": 0.2}
+MOVING = ("mse_sample", "mse_output")
+RELATIVE_STEPS = (0.6, 1.8)  # η λ_max under the static loss: stable there; the second is not in every phase of a cycle
+WINDOW = 125  # updates
+NEGLIGIBLE = 1e-6  # a rise of the loss below this is no bounce
 
 
 def _summarise_grid(data: xr.Dataset) -> str:
@@ -46,5 +65,559 @@ def loss_grid(
     progress: bool,
 ) -> xr.Dataset:
     """How runs end over (loss, width, amplitude, period, seed); amplitude 1 is the static loss."""
-    grid = {"loss": LOSSES, "width": widths, "amplitude": (1, *amplitudes), "period": periods, "seed": seeds}
+    grid = {"loss": tuple(NAMES), "width": widths, "amplitude": (1, *amplitudes), "period": periods, "seed": seeds}
     return run_grid(grid, steps=steps, rest=rest, progress=progress)
+
+
+def _summarise_held_out(data: xr.Dataset) -> str:
+    rows = []
+    for loss in data.loss.values:
+        for width in data.width.values:
+            gain, trained, given = gains(data.sel(loss=loss, width=width))
+            rows.append(
+                f"{loss}, H={width}: validation {spell(gain)}; trained {trained[0]} static, {trained[1]} dynamical of "
+                f"{trained[2]}; where both train ({trained[3]}) {spell(given)}"
+            )
+    return "\n".join(rows)
+
+
+def gains(
+    pairs: xr.Dataset,
+) -> tuple[tuple[float, float, float], tuple[int, int, int, int], tuple[float, float, float]]:
+    """What the oscillation adds to the validation accuracy of pairs of runs, and how many of them train.
+
+    Parameters
+    ----------
+    pairs : xarray.Dataset
+        Part of "held-out-losses", over "kind" ("static", "dynamical"), "data_seed" and "seed".
+
+    Returns
+    -------
+    gain : tuple of float
+        Mean and 95% interval over all pairs, see `interval`.
+    trained : tuple of int
+        Runs that train: static, dynamical, of how many pairs; and pairs in which both do.
+    given : tuple of float
+        Mean and interval over the pairs in which both train.
+    """
+    static, moving = pairs.sel(kind="static"), pairs.sel(kind="dynamical")
+    gain = moving.validation_accuracy - static.validation_accuracy
+    one, other = static.accuracy >= TRAINED, moving.accuracy >= TRAINED
+    trained = int(one.sum()), int(other.sum()), gain.size, int((one & other).sum())
+    return interval(gain, "data_seed"), trained, interval(gain.where(one & other), "data_seed")
+
+
+@experiment(
+    "held-out-losses",
+    shows="three dynamical losses against their static ones over width, A and T from the grid, on other seeds and data",
+    claims=("C10",),
+    quick={"choices": {"mse_sample": {5: (5, 100)}}, "data_seeds": (1, 2), "seeds": (100,), **SHORT},
+    full={"choices": CHOICES, "data_seeds": range(1, 13), "seeds": (100, 101), **RECIPE},
+    sample={"choices": {"cross_entropy": {10: CHOICES["cross_entropy"][10]}}, "data_seeds": (1, 2)},
+    summary=_summarise_held_out,
+)
+def held_out_losses(
+    *,
+    choices: Mapping[str, Mapping[int, tuple[float, int]]],
+    data_seeds: Sequence[int],
+    seeds: Sequence[int],
+    steps: int,
+    rest: int,
+    progress: bool,
+) -> xr.Dataset:
+    """How pairs of runs end, over (loss, width, kind, data_seed, seed): the same weights and samples."""
+    each = []
+    for loss, widths in choices.items():
+        pairs = []
+        for width, (amplitude, period) in widths.items():
+            grid: dict[str, Sequence] = {"loss": [loss], "width": [width], "amplitude": (1, amplitude)}
+            grid |= {"period": [period], "data_seed": data_seeds, "seed": seeds}
+            found = run_grid(grid, steps=steps, rest=rest, progress=progress).squeeze("period", drop=True)
+            pairs.append(found.rename(amplitude="kind").assign_coords(kind=["static", "dynamical"]))
+        each.append(xr.concat(pairs, "width", combine_attrs="drop"))
+    return xr.concat(each, "loss", combine_attrs="drop")
+
+
+def _summarise_sizes(data: xr.Dataset) -> str:
+    end = data.isel(step=slice(-30, None)).mean("step")
+    return "\n".join(
+        f"H={width}, η={rate:g}: loss {float(cell.static_loss.mean()):.3f}±{float(cell.static_loss.std()):.3f}, "
+        f"λ_max {float(cell.sharpness.mean()):.2f}±{float(cell.sharpness.std()):.2f}, η λ_max "
+        f"{rate * float(cell.sharpness.mean()):.2f}, trained {int((cell.accuracy >= TRAINED).sum())}"
+        for width in data.width.values
+        for rate in data.learning_rate.values
+        for cell in [end.sel(width=width, learning_rate=rate)]
+    )
+
+
+@experiment(
+    "size-and-rate",
+    shows="loss and sharpness along static training: three widths and two learning rates",
+    claims=("C9",),
+    quick={"widths": (5, 10), "rates": (0.3, 1), "seeds": range(2), "steps": 3500},
+    full={"widths": (10, 100, 400), "rates": (0.3, 1), "seeds": range(20), "steps": 35000},
+    sample={"widths": (10,)},
+    summary=_summarise_sizes,
+)
+def size_and_rate(
+    *, widths: Sequence[int], rates: Sequence[float], seeds: Sequence[int], steps: int, progress: bool
+) -> xr.Dataset:
+    """Loss, accuracy and λ_max of cross-entropy at every 101st update, over (width, learning_rate, seed, step)."""
+    grid = {"width": widths, "learning_rate": rates, "seed": seeds}
+    measure = {"static_loss": 101, "accuracy": 101, "hessian_max": 101}
+    found = md.sweep(grid, steps=steps, measure=measure, progress=progress)
+    names = {"static_loss": "static_loss", "accuracy": "accuracy", "sharpness": "hessian_max"}
+    series = {
+        name: found[f"{source}_history"].rename({f"{source}_step": "step"}).astype(np.float32)
+        for name, source in names.items()
+    }
+    return xr.Dataset(series).assign(diverged=found.diverged.astype(np.int8))
+
+
+def outer_arms(points_per_class: int = 10, radius: float = 0.3) -> md.Task:
+    """A few samples of the spirals that can be fitted exactly: without the middle, where the arms meet in one point.
+
+    Examples
+    --------
+    >>> from minidyn.experiments.topography import outer_arms
+    >>> len(outer_arms())
+    21
+    """
+    task = md.spiral(points_per_class)
+    outer = np.linalg.norm(task.x, axis=1) > radius
+    return md.Task(task.x[outer], task.labels[outer], task.classes)
+
+
+def _summarise_minima(data: xr.Dataset) -> str:
+    rows = [
+        f"static loss {float(data.static_loss.max()):.1e} at most, |gradient| {float(data.gradient.max()):.1e} at most "
+        f"for any Γ; sharpest Γ / static {_range(data.sharpness.max('phase') / data.static_sharpness)}"
+    ]
+    for step in data.relative_step.values:
+        for loss in data.loss.values:
+            cell = data.sel(relative_step=step, loss=loss)
+            rows.append(
+                f"η λ_max = {step:g}, {loss}: greatest loss {float(cell.highest.median()):.1e}, moved "
+                f"{float(cell.moved.median()):.1e}, loss after the rest {float(cell.final_loss.max()):.1e} at most"
+            )
+    return "\n".join(rows)
+
+
+def _range(values: xr.DataArray) -> str:
+    return f"{float(values.min()):.2f} to {float(values.max()):.2f}"
+
+
+@experiment(
+    "global-minima",
+    shows="zero-loss weights of the squared error under oscillations: gradient, curvature, and where descent goes",
+    claims=("C8",),
+    quick={"seeds": range(2), "width": 100, "steps": 120000, "turns": 1, "period": 300, "rest": 300},
+    full={"seeds": range(20), "width": 100, "steps": 200000, "turns": 6, "period": 1000, "rest": 200000},
+    sample={"seeds": range(2)},
+    summary=_summarise_minima,
+)
+def global_minima(
+    *, seeds: Sequence[int], width: int, steps: int, turns: int, period: int, rest: int, progress: bool
+) -> xr.Dataset:
+    """What happens at weights at which the static squared error vanishes, over "seed", when the clock runs.
+
+    - static_loss, static_sharpness: after `steps` updates of the static loss at η = 0.3
+    - gradient, sharpness, over (loss, phase): |∇F| and λ_max of F at these weights, all through a cycle
+    - highest, moved, final_loss, final_sharpness, over (loss, relative_step): the greatest F while descent goes on for
+      so many turns, from mid-turn and at η = relative_step / static_sharpness; how far it has gone, relative to the
+      norm of the weights; static loss and sharpness after `rest` more updates of the static loss at η = 0.3
+    """
+    cells = [(seed, width, steps, turns, period, rest) for seed in seeds]
+    return xr.concat(_parallel(_one_minimum, cells, "global-minima", progress), xr.IndexVariable("seed", list(seeds)))
+
+
+def _one_minimum(seed: int, width: int, steps: int, turns: int, period: int, rest: int) -> xr.Dataset:
+    net, task, static = md.MLP(2, width, 3), outer_arms(), md.SquaredError()
+    settings: dict[str, Any] = {"learning_rate": 0.3, "progress": False}
+    begin = md.train(net, net.init(seed), task, static, steps=steps, **settings).params
+    lowest, sharpness = _static(net, begin, task)
+    losses = [_moving(name, 70, period) for name in MOVING]
+    phases = range(0, 3 * period, period // 20)
+    found: dict[str, Any] = {"static_loss": lowest, "static_sharpness": sharpness}
+    for name, measure in (("gradient", _slope), ("sharpness", _sharpness)):
+        found[name] = (("loss", "phase"), [[measure(net, begin, task, loss, at) for at in phases] for loss in losses])
+    names = "highest", "moved", "final_loss", "final_sharpness"
+    ends = np.empty((len(losses), len(RELATIVE_STEPS), len(names)))
+    for (i, loss), (j, relative) in product(enumerate(losses), enumerate(RELATIVE_STEPS)):
+        how: dict[str, Any] = {"steps": turns * period, "start": period // 2, "progress": False}
+        run = md.train(net, begin, task, loss, learning_rate=relative / sharpness, **how)
+        after = md.train(net, run.params, task, static, steps=rest, **settings).params
+        moved = np.linalg.norm(_flat(run.params) - _flat(begin)) / np.linalg.norm(_flat(begin))
+        ends[i, j] = run.history.loss.max(), moved, *_static(net, after, task)
+    for k, name in enumerate(names):
+        found[name] = (("loss", "relative_step"), ends[:, :, k])
+    return xr.Dataset(found, {"loss": list(MOVING), "phase": list(phases), "relative_step": list(RELATIVE_STEPS)})
+
+
+def _flat(params: Any) -> NDArray:
+    return np.concatenate([part.ravel() for layer in params for part in layer])
+
+
+def _slope(net: md.MLP, params: Any, task: md.Task, loss: Any, step: int) -> float:
+    """|∇F| at a step."""
+    logits, pullback = net.vjp(params, task.x)
+    return float(np.linalg.norm(pullback(loss.gradient(logits, task.labels, step))))
+
+
+def _sharpness(net: md.MLP, params: Any, task: md.Task, loss: Any, step: int = 0) -> float:
+    return float(md.hessian_eigenvalues(net, params, task, loss, step).values[0])
+
+
+def _static(net: md.MLP, params: Any, task: md.Task) -> tuple[float, float]:
+    """The static squared error, and its sharpness."""
+    static = md.SquaredError()
+    return float(static.value(net.logits(params, task.x), task.labels)), _sharpness(net, params, task, static)
+
+
+def _moving(loss: str, amplitude: float, period: int) -> Any:
+    return LOSSES[loss](md.Oscillation(amplitude, period) if amplitude > 1 else None)
+
+
+def _summarise_edge(data: xr.Dataset) -> str:
+    rows = []
+    turn = data.step // data.attrs["period"]
+    for loss in data.loss.values:
+        part = data.sel(loss=loss)
+        peaks = [part.edge_most.where(turn == k).max("step") for k in range(int(turn.max()) + 1)]
+        shares = " ".join(f"{float((part.period == p).mean()):.2f}" for p in (1, 2, 4, 0))
+        rows.append(
+            f"{loss} at η = {float(part.learning_rate):g}: greatest η λ_max a turn "
+            f"{' '.join(f'{float(peak.mean()):.2f}' for peak in peaks)}; bounces {float(part.bounces.mean()):.2f}; "
+            f"windows of period 1, 2, 4, none {shares}"
+        )
+    return "\n".join(rows)
+
+
+@experiment(
+    "edge",
+    shows="η λ_max against 2, bounces and periods of the orbit through the turns of three dynamical losses",
+    claims=("C11",),
+    quick={"rates": EDGE_RATES, "width": 10, "seeds": range(2), "amplitude": 70, "period": 500, "turns": 2},
+    full={"rates": EDGE_RATES, "width": 100, "seeds": range(100, 116), "amplitude": 70, "period": 5000, "turns": 8},
+    sample={"seeds": (100, 101), "turns": 2},
+    summary=_summarise_edge,
+)
+def edge(
+    *,
+    rates: Mapping[str, float],
+    width: int,
+    seeds: Sequence[int],
+    amplitude: float,
+    period: int,
+    turns: int,
+    progress: bool,
+) -> xr.Dataset:
+    """What happens in windows of 125 updates that begin at "step", over (loss, seed, step): see `_windows`."""
+    steps = turns * period
+    cells = [(loss, width, rate, seed, amplitude, period, steps) for loss, rate in rates.items() for seed in seeds]
+    found = _laid_out(_parallel(_windows, cells, "edge", progress), {"loss": list(rates), "seed": list(seeds)})
+    found["learning_rate"] = ("loss", list(rates.values()))
+    return found.assign_attrs(period=period)
+
+
+def _windows(
+    loss: str,
+    width: int,
+    rate: float,
+    seed: int,
+    amplitude: float,
+    period: int,
+    steps: int,
+    batch_size: int | None = None,
+) -> xr.Dataset:
+    """One run in windows of 125 updates.
+
+    - edge, edge_most: mean and greatest η λ_max of F, measured at every 25th update
+    - bounces: the share of updates that raise the loss they descend, at the Γ they descend it with
+    - rise: the greatest such rise
+    - period: of the orbit of F, see `orbits.period`; 0 is chaos, or an orbit that changes within the window
+    - loss, accuracy: of the training samples, mean
+    """
+    net, task = md.MLP(2, width, 3), md.spiral()
+    run = md.train(
+        net,
+        net.init(seed),
+        task,
+        _moving(loss, amplitude, period),
+        learning_rate=rate,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        measure={"hessian_max": 25},
+        progress=False,
+    )
+    history = run.history.isel(step=slice(0, -1))
+    descent = orbits.loss_changes(run.history).descent
+    first = np.arange(0, steps, WINDOW)
+    edges = rate * run.history.hessian_max.values[:-1].reshape(len(first), -1)
+    falls = descent.values.reshape(len(first), WINDOW)
+    columns = {
+        "edge": edges.mean(axis=1),
+        "edge_most": edges.max(axis=1),
+        "bounces": (falls > NEGLIGIBLE).mean(axis=1),
+        "rise": np.maximum(falls.max(axis=1), 0),
+        "loss": history.loss.values.reshape(len(first), WINDOW).mean(axis=1),
+        "accuracy": history.accuracy.values.reshape(len(first), WINDOW).mean(axis=1),
+    }
+    found = {name: ("step", column.astype(np.float32)) for name, column in columns.items()}
+    found["period"] = ("step", np.array([orbits.period(history.loss, int(step)) for step in first], np.int8))
+    return xr.Dataset(found, {"step": first})
+
+
+def _summarise_periods(data: xr.Dataset) -> str:
+    rows = []
+    for loss in data.loss.values:
+        part = data.sel(loss=loss)
+        rise, bounces = part.rise.median("seed").values, part.bounces.mean("seed").values
+        rows.append(
+            f"{loss}: T {' '.join(map(str, data.period.values))}; greatest rise "
+            f"{' '.join(f'{v:.3f}' for v in rise)}; bounces {' '.join(f'{v:.2f}' for v in bounces)}"
+        )
+    return "\n".join(rows)
+
+
+@experiment(
+    "edge-periods",
+    shows="how much and how often updates raise the loss they descend, over the period",
+    claims=("C11",),
+    quick={"rates": EDGE_RATES, "width": 10, "seeds": range(2), "amplitude": 70, "periods": (50, 500), "steps": 1000},
+    full={
+        "rates": EDGE_RATES,
+        "width": 100,
+        "seeds": range(100, 108),
+        "amplitude": 70,
+        "periods": (1, 25, 50, 100, 250, 500, 1000, 2500, 5000),
+        "steps": 20000,
+    },
+    sample={"seeds": (100, 101), "periods": (100, 1000)},
+    summary=_summarise_periods,
+)
+def edge_periods(
+    *,
+    rates: Mapping[str, float],
+    width: int,
+    seeds: Sequence[int],
+    amplitude: float,
+    periods: Sequence[int],
+    steps: int,
+    progress: bool,
+) -> xr.Dataset:
+    """The whole run in a few numbers, over (loss, period, seed).
+
+    edge: 0.5, 0.9 and greatest quantile of η λ_max, over "quantile"; bounces and rise as in "edge"; accuracy: at the
+    end.
+    """
+    cells = [
+        (loss, width, rate, seed, amplitude, period, steps)
+        for loss, rate in rates.items()
+        for period in periods
+        for seed in seeds
+    ]
+    coords: dict[str, list] = {"loss": list(rates), "period": list(periods), "seed": list(seeds)}
+    return _laid_out(_parallel(_whole, cells, "edge-periods", progress), coords)
+
+
+def _whole(*cell: Any) -> xr.Dataset:
+    data = _windows(*cell)
+    return xr.Dataset(
+        {
+            "edge": data.edge_most.quantile([0.5, 0.9, 1], "step").astype(np.float32),
+            "bounces": data.bounces.mean(),
+            "rise": data.rise.max(),
+            "accuracy": data.accuracy[-1],
+        }
+    )
+
+
+def _summarise_noise(data: xr.Dataset) -> str:
+    return "\n".join(
+        f"{loss}, A={amplitude:g}, batch {size}: η λ_max median {float(cell.edge.sel(quantile=0.5).mean()):.2f}, 90% "
+        f"{float(cell.edge.sel(quantile=0.9).mean()):.2f}, accuracy {float(cell.accuracy.mean()):.2f}"
+        for loss in data.loss.values
+        for amplitude in data.amplitude.values
+        for size in data.batch_size.values
+        for cell in [data.sel(loss=loss, amplitude=amplitude, batch_size=size)]
+    )
+
+
+@experiment(
+    "edge-noise",
+    shows="sharpness against 2/η with mini-batches, under static and dynamical losses",
+    claims=("C11",),
+    quick={
+        "rates": EDGE_RATES,
+        "width": 10,
+        "seeds": range(2),
+        "amplitudes": (1, 70),
+        "period": 500,
+        "batch_sizes": (300, 30),
+        "steps": 500,
+    },
+    full={
+        "rates": EDGE_RATES,
+        "width": 100,
+        "seeds": range(100, 106),
+        "amplitudes": (1, 70),
+        "period": 5000,
+        "batch_sizes": (300, 100, 30),
+        "steps": 15000,
+    },
+    sample={"seeds": (100, 101), "batch_sizes": (30,)},
+    summary=_summarise_noise,
+)
+def edge_noise(
+    *,
+    rates: Mapping[str, float],
+    width: int,
+    seeds: Sequence[int],
+    amplitudes: Sequence[float],
+    period: int,
+    batch_sizes: Sequence[int],
+    steps: int,
+    progress: bool,
+) -> xr.Dataset:
+    """As "edge-periods", over (loss, amplitude, batch_size, seed); amplitude 1 is the static loss."""
+    cells = [
+        (loss, width, rate, seed, amplitude, period, steps, size)
+        for loss, rate in rates.items()
+        for amplitude in amplitudes
+        for size in batch_sizes
+        for seed in seeds
+    ]
+    coords: dict[str, list] = {
+        "loss": list(rates),
+        "amplitude": list(amplitudes),
+        "batch_size": list(batch_sizes),
+        "seed": list(seeds),
+    }
+    return _laid_out(_parallel(_whole, cells, "edge-noise", progress), coords)
+
+
+def _summarise_growth(data: xr.Dataset) -> str:
+    return "\n".join(
+        f"{loss}: growth rates per update, tangent {_range(data.tangent.sel(loss=loss))}, two runs "
+        f"{_range(data.separation.sel(loss=loss))}"
+        for loss in data.loss.values
+    )
+
+
+@experiment(
+    "edge-growth",
+    shows="how fast runs part under three dynamical losses, by two methods",
+    claims=("C11",),
+    quick={"rates": EDGE_RATES, "width": 10, "seed": 0, "amplitude": 70, "period": 250, "steps": 500},
+    full={"rates": EDGE_RATES, "width": 100, "seed": 100, "amplitude": 70, "period": 5000, "steps": 15000},
+    sample={"steps": 2500},
+    summary=_summarise_growth,
+)
+def edge_growth(
+    *, rates: Mapping[str, float], width: int, seed: int, amplitude: float, period: int, steps: int, progress: bool
+) -> xr.Dataset:
+    """Growth rates per update over (loss, step), averaged over windows of 125 updates: of a tangent, of a distance."""
+    cells = [(loss, width, rate, seed, amplitude, period, steps) for loss, rate in rates.items()]
+    return _laid_out(_parallel(_growth, cells, "edge-growth", progress), {"loss": list(rates)})
+
+
+def _growth(loss: str, width: int, rate: float, seed: int, amplitude: float, period: int, steps: int) -> xr.Dataset:
+    net = md.MLP(2, width, 3)
+    problem = net, net.init(seed), md.spiral(), _moving(loss, amplitude, period)
+    how: dict[str, Any] = {"learning_rate": rate, "steps": steps, "progress": False}
+    found = xr.Dataset(
+        {"tangent": orbits.tangent_growth(*problem, **how), "separation": orbits.separation_growth(*problem, **how)}
+    )
+    return found.coarsen(step=WINDOW, boundary="trim", coord_func="min").mean().astype(np.float32)
+
+
+def _summarise_spectra(data: xr.Dataset) -> str:
+    return "\n".join(
+        f"{loss}: eigenvalues above 2/η in {int((above > 0).sum())} of {above.size} spectra, at most {int(above.max())}"
+        for loss in data.loss.values
+        for above in [(data.edges.sel(loss=loss) > 2).sum("rank")]
+    )
+
+
+@experiment(
+    "burst-spectra",
+    shows="all eigenvalues of the Hessian through one handover, for three dynamical losses",
+    claims=("C11",),
+    quick={
+        "rates": EDGE_RATES,
+        "width": 5,
+        "seed": 0,
+        "amplitude": 70,
+        "period": 250,
+        "window": (350, 500),
+        "every": 25,
+    },
+    full={
+        "rates": EDGE_RATES,
+        "width": 100,
+        "seed": 100,
+        "amplitude": 70,
+        "period": 5000,
+        "window": (8500, 10480),
+        "every": 45,
+    },
+    sample={},
+    summary=_summarise_spectra,
+)
+def burst_spectra(
+    *,
+    rates: Mapping[str, float],
+    width: int,
+    seed: int,
+    amplitude: float,
+    period: int,
+    window: tuple[int, int],
+    every: int,
+    progress: bool,
+) -> xr.Dataset:
+    """edges: η times all eigenvalues, over (loss, at, rank); F over (loss, step), at every update of the window."""
+    cells = [(loss, width, rate, seed, amplitude, period, window, every) for loss, rate in rates.items()]
+    return _laid_out(_parallel(_spectra, cells, "burst-spectra", progress), {"loss": list(rates)})
+
+
+def _spectra(
+    loss: str, width: int, rate: float, seed: int, amplitude: float, period: int, window: tuple[int, int], every: int
+) -> xr.Dataset:
+    net, task, moving = md.MLP(2, width, 3), md.spiral(), _moving(loss, amplitude, period)
+    how: dict[str, Any] = {"learning_rate": rate, "progress": False}
+    begin = md.train(net, net.init(seed), task, moving, steps=window[0], **how).params
+    how |= {"steps": window[1] - window[0], "start": window[0], "measure": {"hessian_spectrum": every}}
+    history = md.train(net, begin, task, moving, **how).history
+    spectra = rate * history.hessian_spectrum.values
+    at = history.hessian_spectrum_step.values
+    series = {"edges": (("at", "rank"), spectra), "F": ("step", history.loss.values)}
+    coords = {"at": at, "rank": 1 + np.arange(spectra.shape[1]), "step": history.step.values}
+    return xr.Dataset(series, coords).astype(np.float32)
+
+
+def _parallel(function: Any, cells: Sequence[tuple], name: str, progress: bool) -> list[xr.Dataset]:
+    """function(*cell) for all cells, in order, on all cores."""
+    found = []
+    jobs = (joblib.delayed(_alone)(function, cell) for cell in cells)
+    with _progress.bar(len(cells), name, "runs", shown=progress) as bar:
+        for result in joblib.Parallel(joblib.cpu_count(), return_as="generator")(jobs):
+            found.append(result)
+            bar.update(1)
+    return found
+
+
+def _alone(function: Any, cell: tuple) -> Any:
+    with threadpool_limits(1, "blas"):
+        return function(*cell)
+
+
+def _laid_out(results: list[xr.Dataset], coords: Mapping[str, list]) -> xr.Dataset:
+    """Results of all cells, in order, over the dimensions of a grid."""
+    table = xr.concat(results, "cell", combine_attrs="drop")
+    index = pd.MultiIndex.from_product(coords.values(), names=coords)
+    if len(coords) == 1:
+        return table.rename(cell=next(iter(coords))).assign_coords(coords)
+    table = table.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "cell")).unstack("cell")
+    return table.reindex(coords).transpose(*coords, ...)
