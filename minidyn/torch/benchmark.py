@@ -52,7 +52,7 @@ def network_steps(device: str, engine: str, networks: int, *, width: int = 100, 
         loss = md.CrossEntropy(md.Oscillation(5 + seed % 8, 500))
         runs.append(Settings(net, task, loss, 0.1, 0, None, 0, None, ()))
         starts.append(flatten(net, net.init(seed), task.x)[0])
-    short, long = 20, 220
+    short, long = 20, 120
 
     def descend(steps: int) -> Callable[[], object]:
         return lambda: descend_together(runs, starts, steps, {}, engine=engine, device=device)
