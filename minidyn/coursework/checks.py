@@ -182,8 +182,9 @@ def _quietly(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def _parts(value: Any, several: bool) -> list[np.ndarray]:
-    """The arrays of an answer: one, or `several` in a tuple or a list."""
-    return [_array(part) for part in (value if several and isinstance(value, (tuple, list)) else [value])]
+    """The arrays of an answer: one, or `several` in a tuple, a list or an array."""
+    several = several and (isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0))
+    return [_array(part) for part in (value if several else [value])]
 
 
 def _array(value: Any) -> np.ndarray:

@@ -144,3 +144,135 @@ def descend(gradient, w, rate, steps):
 """,
     ],
 }
+
+WRONG["ps2"] = {
+    "raw_weights": [
+        ("ramp = 1 - abs(2 * share - 1)", "ramp = share", "must fall back"),
+        ("turn = step // period % classes", "turn = 0", "another class's turn"),
+        ("ramp = 1 - abs(2 * share - 1)", "ramp = min(share, 1 - share)", "half as high"),
+        ("1 + (amplitude - 1) * ramp", "amplitude * ramp", "starts from 0"),
+        ("1 + (amplitude - 1) * ramp", "1 + amplitude * ramp", "should be A"),
+        ("weights[turn] =", "weights[:] =", "One class is raised at a time"),
+        (" % classes", "", "stopped with IndexError"),
+    ],
+    "class_weights": [
+        ("len(raw) * raw / raw.sum()", "raw / raw.sum()", "sum to C"),
+        ("len(raw) * raw / raw.sum()", "raw / raw.max()", "the largest"),
+        ("len(raw) * raw / raw.sum()", "raw", "Nothing is divided"),
+        ("len(raw) * raw / raw.sum()", "len(raw) * np.exp(raw) / np.exp(raw).sum()", "You used exp"),
+        ("len(raw) * raw / raw.sum()", "raw / len(raw)", "by the length"),
+    ],
+    "dynamical_loss": [
+        ("weights[labels] * own", "own", "static loss"),
+        (
+            "weights[labels] * own",
+            "np.log(np.exp(weights * logits).sum(axis=1)) - (weights * logits)[np.arange(len(labels)), labels]",
+            "multiplied the outputs",
+        ),
+        ("(weights[labels] * own).mean()", "(weights[labels] * own).sum() / weights[labels].sum()", "samples' weights"),
+        ("weights[labels] * own", "weights[logits.argmax(axis=1)] * own", "which the network says"),
+        (".mean()", ".sum()", "is their mean"),
+        ("sum(axis=1)) - shifted", "sum(axis=1)) - weights[labels] * shifted", "numbers are not right"),
+    ],
+    "dynamical_slope": [
+        ("weights[labels][:, None] * ", "", "slope of the static loss"),
+        ("weights[labels][:, None] * ", "weights * ", "Each column has its weight"),
+        (" / len(labels)", "", "left out a factor"),
+        ("probability - truth", "truth - probability", "The sign is wrong"),
+        ("weights[labels][:, None] * ", "weights[labels][:, None] ** 2 * ", "twice"),
+    ],
+    "bounds": [
+        ("classes / total, classes * amplitude / total", "1.0, amplitude", "raw weights, before"),
+        ("classes / total, classes * amplitude / total", "1 / total, amplitude / total", "would sum to 1"),
+        (" - 1", "", "one class too many"),
+        (
+            "classes / total, classes * amplitude / total",
+            "classes * amplitude / total, classes / total",
+            "least comes first",
+        ),
+        ("amplitude + classes - 1", "amplitude * classes", "all classes as raised"),
+    ],
+    "period": [
+        (".period", ".period * 3", "a whole cycle"),
+        (".period", ".period / 2", "the way up only"),
+        (".period", ".period * 2", "the next but one"),
+        (".period", ".amplitude", "How many steps lie between"),
+    ],
+    "amplitude": [
+        ("2 * peak / (3 - peak)", "peak", "the height of the peak"),
+        ("2 * peak / (3 - peak)", "peak / (3 - peak)", "for a sum of 1"),
+        ("2 * peak / (3 - peak)", "3 * peak / (3 - peak)", "not three"),
+        ("2 * peak / (3 - peak)", "1000", "Solve your formula"),
+    ],
+}
+
+ROUTES["ps2"] = {
+    "raw_weights": [
+        """
+def raw_weights(step, amplitude, period, classes):
+    while step >= period * classes:
+        step -= period * classes
+    raw = []
+    for j in range(classes):
+        since = step - j * period
+        if 0 <= since < period / 2:
+            raw.append(1 + (amplitude - 1) * 2 * since / period)
+        elif period / 2 <= since < period:
+            raw.append(amplitude - (amplitude - 1) * 2 * (since - period / 2) / period)
+        else:
+            raw.append(1.0)
+    return raw
+""",
+    ],
+    "dynamical_loss": [
+        """
+import torch
+def dynamical_loss(logits, labels, weights):
+    f, y, w = torch.tensor(logits), torch.tensor(labels), torch.tensor(weights)
+    return torch.nn.functional.cross_entropy(f, y, weight=w, reduction="sum") / len(y)
+""",
+        """
+def dynamical_loss(logits, labels, weights):
+    total = 0.0
+    for j in range(len(labels)):
+        p = np.exp(logits[j]) / sum(np.exp(logits[j]))
+        total -= weights[labels[j]] * np.log(p[labels[j]])
+    return total / len(labels)
+""",
+    ],
+    "dynamical_slope": [
+        """
+import autograd, autograd.numpy as anp
+def dynamical_slope(logits, labels, weights):
+    def loss(f):
+        own = anp.log(anp.sum(anp.exp(f), axis=1)) - f[anp.arange(len(labels)), labels]
+        return anp.mean(weights[labels] * own)
+    return autograd.grad(loss)(logits)
+""",
+        """
+def dynamical_slope(logits, labels, weights):
+    e = np.exp(logits)
+    p = e / e.sum(1)[:, None]
+    p[np.arange(len(labels)), labels] -= 1
+    return np.einsum("p,pc->pc", weights[labels], p) / len(labels)
+""",
+        """
+import torch
+def dynamical_slope(logits, labels, weights):
+    f = torch.tensor(logits, requires_grad=True)
+    own = torch.nn.functional.cross_entropy(f, torch.tensor(labels), reduction="none")
+    (torch.tensor(weights)[labels] * own).mean().backward()
+    return f.grad
+""",
+    ],
+    "bounds": [
+        """
+def bounds(amplitude, classes):
+    raw = np.ones(classes)
+    raw[0] = amplitude
+    gamma = raw * classes / np.sum(raw)
+    return np.array([gamma.min(), gamma.max()])
+""",
+        "bounds = lambda a, c: [c / (a + c - 1), c * a / (a + c - 1)]",
+    ],
+}

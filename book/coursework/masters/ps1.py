@@ -216,12 +216,13 @@ ps1.unlearned(unlearned)
 # ## 8. An open question
 #
 # Between the rate that learns fastest and the one that learns nothing lies an edge. Find out where, for this network
-# and this task, by experiments of your own (add cells). Does the edge move with the width of the network, with the seed, or
-# with the number of steps? Answer in ten lines at most, with one picture or one table.
+# and this task, by experiments of your own (add cells). Does the edge move with the width of the network, with the
+# seed, or with the number of steps? Answer in ten lines at most, with one picture or one table.
 
 # %% [markdown] answer="open" points=4
-# **What to look for.** There is no single right answer. Between rates of 5 and 10 hidden units die in the first steps;
-# the edge moves with the seed, and wider networks break at smaller rates.
+# **What to look for.** There is no single right answer. After 1,000 steps the loss is lowest near a rate of 5 and above
+# log 3 from 8 on, for widths of 30, 100 and 300 alike; between 6 and 7 it differs from seed to seed. That the width
+# matters so little is a surprise worth reporting.
 #
 # **Rubric (4 points).** 1: an experiment that varies one thing. 1: more than one seed, and the spread is said. 1: a
 # picture or table that can be read alone. 1: a conclusion that goes no further than the evidence.
