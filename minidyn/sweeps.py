@@ -90,8 +90,8 @@ def sweep(
         Histories to keep, as for `train`, and also "loss", "static_loss", "accuracy" and "validation_accuracy"
         by cadence; each becomes "<name>_history" over "<name>_step". NaN after a run diverged.
     store : path-like, optional
-        A folder for finished chunks of cells. A sweep that was stopped goes on from there when it is called again;
-        damaged chunks are run again. A store of other settings is refused.
+        A folder for finished chunks of 8 cells, or of 1024 on the torch engines. A sweep that was stopped goes on from
+        there when it is called again; damaged chunks are run again. A store of other settings is refused.
     workers : int, optional
         Processes; default: one a core, and one for the torch engines. Inside
         `joblib.parallel_config(backend="dask")` the workers are the cluster's, and `store` must be a folder that all

@@ -85,9 +85,9 @@ def _one_thread() -> Iterator[None]:
 
 def networks_a_launch(run: Settings, dtype: torch.dtype, device: str) -> int:
     """How many networks like this one fit the memory of a launch."""
-    _, hidden, outputs = _widths(run)
+    inputs, hidden, outputs = _widths(run)
     samples = max(len(run.task), len(run.validation or ()))
-    numbers = samples * (2 * hidden + 6 * outputs) + 6 * run.size
+    numbers = samples * (inputs + 1 + 2 * hidden + 6 * outputs) + 6 * run.size
     return max(1, MEMORY.get(torch.device(device).type, MEMORY["cuda"]) // (numbers * dtype.itemsize))
 
 
