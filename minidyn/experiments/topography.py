@@ -29,6 +29,7 @@ CHOICES = {  # by `learning.chosen`, from "loss-grid"
 EDGE_RATES = {"cross_entropy": 0.7, "mse_sample": 0.7, "mse_output": 0.2}
 MOVING = ("mse_sample", "mse_output")
 RELATIVE_STEPS = (0.6, 1.8)  # η λ_max under the static loss: stable there; the second is not in every phase of a cycle
+NUDGE = 1e-6  # of the norm of the weights
 WINDOW = 125  # updates
 NEGLIGIBLE = 1e-6  # a rise of the loss below this is no bounce
 
@@ -197,8 +198,9 @@ def _summarise_minima(data: xr.Dataset) -> str:
         for loss in data.loss.values:
             cell = data.sel(relative_step=step, loss=loss)
             rows.append(
-                f"η λ_max = {step:g}, {loss}: greatest loss {float(cell.highest.median()):.1e}, moved "
-                f"{float(cell.moved.median()):.1e}, loss after the rest {float(cell.final_loss.max()):.1e} at most"
+                f"η λ_max = {step:g}, {loss}: greatest loss {float(cell.highest.min()):.1e} to "
+                f"{float(cell.highest.max()):.1e}, at the end {float(cell['last'].max()):.1e} at most, moved "
+                f"{float(cell.moved.median()):.1e}, back at zero after the rest {int((cell.final_loss < 1e-12).sum())}"
             )
     return "\n".join(rows)
 
@@ -223,9 +225,10 @@ def global_minima(
 
     - static_loss, static_sharpness: after `steps` updates of the static loss at η = 0.3
     - gradient, sharpness, over (loss, phase): |∇F| and λ_max of F at these weights, all through a cycle
-    - highest, moved, final_loss, final_sharpness, over (loss, relative_step): the greatest F while descent goes on for
-      so many turns, from mid-turn and at η = relative_step / static_sharpness; how far it has gone, relative to the
-      norm of the weights; static loss and sharpness after `rest` more updates of the static loss at η = 0.3
+    - highest, last, moved, over (loss, relative_step): the greatest F, and the static loss at the end, while descent
+      goes on for so many turns, from mid-turn, at η = relative_step / static_sharpness, and `NUDGE` away; how far it
+      has gone, relative to the norm of the weights
+    - final_loss, final_sharpness: of the static loss, after `rest` more updates of it at η = 0.3
     """
     cells = [(seed, width, steps, turns, period, rest) for seed in seeds]
     return xr.concat(_parallel(_one_minimum, cells, "global-minima", progress), xr.IndexVariable("seed", list(seeds)))
@@ -241,17 +244,28 @@ def _one_minimum(seed: int, width: int, steps: int, turns: int, period: int, res
     found: dict[str, Any] = {"static_loss": lowest, "static_sharpness": sharpness}
     for name, measure in (("gradient", _slope), ("sharpness", _sharpness)):
         found[name] = (("loss", "phase"), [[measure(net, begin, task, loss, at) for at in phases] for loss in losses])
-    names = "highest", "moved", "final_loss", "final_sharpness"
+    names = "highest", "last", "moved", "final_loss", "final_sharpness"
     ends = np.empty((len(losses), len(RELATIVE_STEPS), len(names)))
     for (i, loss), (j, relative) in product(enumerate(losses), enumerate(RELATIVE_STEPS)):
         how: dict[str, Any] = {"steps": turns * period, "start": period // 2, "progress": False}
-        run = md.train(net, begin, task, loss, learning_rate=relative / sharpness, **how)
+        run = md.train(net, nudged(net, begin, seed), task, loss, learning_rate=relative / sharpness, **how)
         after = md.train(net, run.params, task, static, steps=rest, **settings).params
         moved = np.linalg.norm(_flat(run.params) - _flat(begin)) / np.linalg.norm(_flat(begin))
-        ends[i, j] = run.history.loss.max(), moved, *_static(net, after, task)
+        ends[i, j] = run.history.loss.max(), run.history.static_loss[-1], moved, *_static(net, after, task)
     for k, name in enumerate(names):
         found[name] = (("loss", "relative_step"), ends[:, :, k])
     return xr.Dataset(found, {"loss": list(MOVING), "phase": list(phases), "relative_step": list(RELATIVE_STEPS)})
+
+
+def nudged(net: md.MLP, params: Any, seed: int = 0) -> Any:
+    """Weights a little off, by a millionth of their norm, in a random direction.
+
+    Exactly at zero loss float64 freezes descent: updates are smaller than the spacing of the numbers they are added
+    to, so that not even an unstable minimum is left.
+    """
+    vector, random = _flat(params), np.random.RandomState([seed, 1])
+    direction = random.randn(len(vector))
+    return net.unflatten(vector + NUDGE * np.linalg.norm(vector) * direction / np.linalg.norm(direction))
 
 
 def _flat(params: Any) -> NDArray:
