@@ -1,0 +1,359 @@
+"""The papers' claims, C1 to C15: what was measured here, and whether they hold here; all from stored results.
+
+The wording is short and the book's own; it follows the papers' abstracts. A verdict is computed, by the rule in the
+docstring of its function: it changes when the stored results do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from minidyn.experiments.learning import TRAINED, interval
+from minidyn.experiments.results import load
+
+HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold here"
+PAPERS = {"P1": "ruizgarcia2021", "P2": "ruizgarcia2022", "P3": "lavin2024"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured for a claim: a sentence or two with numbers and spread; how many seeds; the verdict."""
+
+    measured: str
+    seeds: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a paper ("P1", "P2", "P3"), the page that shows it, and the experiments that it is judged by."""
+
+    number: str
+    paper: str
+    says: str
+    page: str
+    experiments: tuple[str, ...]
+    judge: Callable[..., Finding]
+
+    def finding(self) -> Finding:
+        """Measured and judged now, from the stored results."""
+        return self.judge(*map(load, self.experiments))
+
+
+CLAIMS: list[Claim] = []
+
+
+def claim(number: str, paper: str, says: str, *, page: str, experiments: tuple[str, ...]) -> Callable[..., None]:
+    """Register the function below as the judge of a claim."""
+
+    def register(judge: Callable[..., Finding]) -> None:
+        CLAIMS.append(Claim(number, paper, says, page, experiments, judge))
+
+    return register
+
+
+def _percent(values: xr.DataArray) -> str:
+    return f"{100 * float(values.mean()):.1f} ± {100 * float(values.std(ddof=1)):.1f}%"
+
+
+def _gain(found: tuple[float, float, float]) -> str:
+    return "{:+.1f}% (95%: {:+.1f} to {:+.1f})".format(*(100 * value for value in found))
+
+
+def _pairs(data: xr.Dataset, width: int) -> tuple[xr.Dataset, xr.Dataset]:
+    return data.sel(loss="static", width=width), data.sel(loss="dynamical", width=width)
+
+
+def _settings(data: xr.Dataset) -> str:
+    return f"{data.sizes['data_seed'] * data.sizes['seed']} pairs a width ({data.sizes['data_seed']} samples of data)"
+
+
+@claim(
+    "C1",
+    "P1",
+    "An underparameterised network that fails with cross-entropy trains with the dynamical loss.",
+    page="tilting/learning",
+    experiments=("held-out",),
+)
+def _trains(data: xr.Dataset) -> Finding:
+    """Holds: at some width static runs get below 95% of the training samples right, dynamical ones more, on average."""
+    rows, rescued, better = [], False, False
+    for width in data.width.values:
+        static, moving = _pairs(data, width)
+        if float(static.accuracy.mean()) >= 0.95:
+            continue
+        rescued |= float(moving.accuracy.mean()) >= 0.95
+        better |= interval(moving.accuracy - static.accuracy, "data_seed")[1] > 0
+        rows.append(
+            f"H={width}: training accuracy {_percent(static.accuracy)} static, {_percent(moving.accuracy)} dynamical"
+        )
+    return Finding("; ".join(rows), _settings(data), HOLDS if rescued else IN_PART if better else NOT)
+
+
+@claim(
+    "C2",
+    "P1",
+    "An overparameterised network generalises better with the dynamical loss.",
+    page="tilting/learning",
+    experiments=("held-out",),
+)
+def _generalises(data: xr.Dataset) -> Finding:
+    """At the widest network. Holds: where both runs train, the gain is above 0; in part: only where one does not."""
+    width = int(data.width.max())
+    gain, given, trained = _gains(*_pairs(data, width))
+    verdict = HOLDS if given[1] > 0 else IN_PART if gain[1] > 0 else NOT
+    measured = (
+        f"H={width}: validation accuracy {_gain(gain)} over all pairs; {_gain(given)} where both runs train "
+        f"({trained[0]} static and {trained[1]} dynamical runs do)"
+    )
+    return Finding(measured, _settings(data), verdict)
+
+
+def _gains(
+    static: xr.Dataset, moving: xr.Dataset
+) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, int]]:
+    """The gain in validation accuracy, over all pairs and where both train; how many runs train."""
+    gain = moving.validation_accuracy - static.validation_accuracy
+    one, other = static.accuracy >= TRAINED, moving.accuracy >= TRAINED
+    return (
+        interval(gain, "data_seed"),
+        interval(gain.where(one & other), "data_seed"),
+        (int(one.sum()), int(other.sum())),
+    )
+
+
+@claim(
+    "C3",
+    "P1",
+    "Instabilities develop as bifurcation cascades, seen in the loss, the Hessian and the NTK.",
+    page="tilting/instabilities",
+    experiments=("many-seeds",),
+)
+def _cascades(data: xr.Dataset) -> Finding:
+    """Turns three and four. Holds: period 2, then 4, then chaos in most handovers, and the kernel dips in bursts."""
+    turns = data.sel(run=["given", "permuted"], cycle=[2, 3])
+    ordered = (turns.first_2 < turns.first_4) & (turns.first_4 < turns.first_chaos)
+    doubled, share = float(turns.first_2.notnull().mean()), float(ordered.mean())
+    tilted = data.sel(run=["given", "permuted"])
+    dip = 1 - tilted.ntk_least / tilted.ntk_before
+    measured = (
+        f"turns 3 and 4: period 2 in {doubled:.0%} of {ordered.size} handovers, period 2, then 4, then chaos in "
+        f"{share:.0%}; in a burst the kernel's largest eigenvalue falls by {_percent(dip)}"
+    )
+    verdict = HOLDS if share > 0.5 and dip.mean() > 0 else IN_PART if doubled > 0.5 else NOT
+    return Finding(measured, _two_orders(data), verdict)
+
+
+def _two_orders(data: xr.Dataset) -> str:
+    return f"{data.sizes['seed']} seeds, two orders of summation"
+
+
+@claim(
+    "C4",
+    "P1",
+    "Within a cycle valleys widen and deepen, then narrow and rise.",
+    page="tilting/landscape",
+    experiments=("many-seeds",),
+)
+def _breathes(data: xr.Dataset) -> Finding:
+    """Turns 2 to 8. Holds: in nine of ten, loss and sharpness are lower in mid-turn than at both handovers."""
+    turns = data.sel(run=["given", "permuted"], cycle=slice(1, 7))
+    lower = (turns.loss_middle < turns.loss_start) & (turns.loss_middle < turns.loss_end)
+    wider = (turns.sharpness_middle < turns.sharpness_start) & (turns.sharpness_middle < turns.sharpness_end)
+    measured = (
+        f"turns 2 to 8: in mid-turn the loss is {_ratio(turns.loss_middle / turns.loss_end)} and the sharpness "
+        f"{_ratio(turns.sharpness_middle / turns.sharpness_end)} of what they are at its end; lower than at both "
+        f"ends in {float(lower.mean()):.0%}, wider in {float(wider.mean()):.0%} of the turns"
+    )
+    both = float((lower & wider).mean())
+    return Finding(measured, _two_orders(data), HOLDS if both > 0.9 else IN_PART if both > 0.5 else NOT)
+
+
+def _ratio(values: xr.DataArray) -> str:
+    return f"{float(values.mean()):.2f} ± {float(values.std(ddof=1)):.2f}"
+
+
+@claim(
+    "C5",
+    "P1",
+    "As the valley narrows the learning rate becomes too large, and the network bounces.",
+    page="tilting/instabilities",
+    experiments=("many-seeds",),
+)
+def _bounces(data: xr.Dataset) -> Finding:
+    """Holds: nine of ten bursts come in a cycle whose sharpness crosses 2/η, and begin near the crossing."""
+    tilted = data.sel(run=["given", "permuted"])
+    bursts = tilted.burst_start.notnull()
+    crossed = tilted.crossing.notnull()
+    share = float((bursts & crossed).sum() / bursts.sum())
+    near = float((np.abs(tilted.burst_start - tilted.crossing) <= 50).sum() / bursts.sum())
+    before = tilted.sharpness_before
+    measured = (
+        f"{share:.0%} of {int(bursts.sum())} bursts come with a crossing of 2/η = 2, {near:.0%} begin within 50 updates "
+        f"of it; sharpness when last measured before a burst {_ratio(before)}"
+    )
+    return Finding(
+        measured, _two_orders(data), HOLDS if share > 0.9 and near > 0.5 else IN_PART if share > 0.5 else NOT
+    )
+
+
+@claim(
+    "C6",
+    "P1",
+    "Bouncing pushes the system to deeper and wider regions: Hessian eigenvalues decrease.",
+    page="tilting/instabilities",
+    experiments=("many-seeds", "held-out"),
+)
+def _widens(data: xr.Dataset, pairs: xr.Dataset) -> Finding:
+    """Holds: mid-turn sharpness falls over the turns, and the static loss ends wider than after static training.
+
+    In part: one of the two.
+    """
+    middle = data.sharpness_middle.sel(run=["given", "permuted"])
+    first, last = middle.sel(cycle=3), middle.isel(cycle=12)
+    width = int(pairs.width.max())
+    static, moving = _pairs(pairs, width)
+    difference = interval(np.log(moving.sharpness) - np.log(static.sharpness), "data_seed")
+    ratio = "{:.2f} (95%: {:.2f} to {:.2f})".format(*np.exp(difference))
+    measured = (
+        f"sharpness in mid-turn rises to {_ratio(first)} in turn 4, then falls to {_ratio(last)} in turn 13; of the "
+        f"static loss after the rest, H={width}, dynamical over static training: {ratio}, geometric mean"
+    )
+    falls, wider = float(last.mean()) < float(first.mean()), difference[2] < 0
+    verdict = HOLDS if falls and wider else IN_PART if falls or wider else NOT
+    return Finding(measured, f"{_two_orders(data)}; {_settings(pairs)}", verdict)
+
+
+@claim(
+    "C7",
+    "P1",
+    "The result is a better regularised model that generalises better.",
+    page="tilting/learning",
+    experiments=("held-out",),
+)
+def _regularises(data: xr.Dataset) -> Finding:
+    """Over all widths. Holds: where both runs train, the gain is above 0; in part: only over all pairs."""
+    rows, over_all, given_trained = [], [], []
+    for width in data.width.values:
+        gain, given, _ = _gains(*_pairs(data, width))
+        rows.append(
+            f"H={width}: {_gain(gain)}" + (f", where both train {_gain(given)}" if given[0] == given[0] else "")
+        )
+        over_all.append(gain[1] > 0)
+        given_trained.append(given[1] > 0)
+    verdict = HOLDS if all(over_all) and any(given_trained) else IN_PART if any(over_all) else NOT
+    return Finding("validation accuracy, " + "; ".join(rows), _settings(data), verdict)
+
+
+@claim(
+    "C12",
+    "P2",
+    "McCloskey and Cohen's network, trained on one group of additions and then on another, loses the first.",
+    page="forgetting/interference",
+    experiments=("interference",),
+)
+def _interferes(data: xr.Dataset) -> Finding:
+    """Holds: after two passes of the second group, fewer than half of the first are right."""
+    ones = data.ones.sel(condition="sequential")
+    after = [ones.sel(passes=number) for number in (0, 1, 2)]
+    measured = f"ones right by best match: {', '.join(map(_percent, after))} after 0, 1 and 2 passes of the twos"
+    verdict = HOLDS if after[2].mean() < 0.5 else IN_PART if after[2].mean() < after[0].mean() else NOT
+    return Finding(measured, f"{data.sizes['seed']} seeds", verdict)
+
+
+@claim(
+    "C13",
+    "P2",
+    "A network that adds digit by digit, with conditional clauses, recovers the correct algorithm by back-propagation.",
+    page="forgetting/conditional-network",
+    experiments=("adder",),
+)
+def _recovers(data: xr.Dataset) -> Finding:
+    """Holds: nine of ten cells add every test pair of 16-bit numbers, with the clause soft and hardened."""
+    last = data.accuracy.isel(steps=-1)
+    perfect = {str(clause): float((last.sel(clause=clause) == 1).mean()) for clause in data.clause.values}
+    measured = "; ".join(f"{clause}: {share:.1%}" for clause, share in perfect.items())
+    good = [perfect["soft"] > 0.9, perfect["hardened"] > 0.9]
+    verdict = HOLDS if all(good) else IN_PART if any(good) else NOT
+    return Finding(f"cells that add every test pair, clause {measured}", f"{data.sizes['seed']} seeds", verdict)
+
+
+@claim(
+    "C14",
+    "P2",
+    "In sequence, and on random additions one by one, it does not forget, and gets better on pairs not seen.",
+    page="forgetting/transfer",
+    experiments=("sequential", "one-by-one"),
+)
+def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
+    """Holds: among cells that learned the ones, the mean loss of ones is within two standard errors of 0 or under 1%,
+    unseen pairs gain, and in the stream unseen pairs end above 90%. In part: one of the three."""
+    cells = sequential.sel(learner="adder")
+    cells = cells.where(cells.learned.astype(bool), drop=True)
+    change = cells.R.sel(set="ones", after="twos") - cells.R.sel(set="ones", after="ones")
+    rise = cells.R.sel(set="unseen", after="twos") - cells.R.sel(set="unseen", after="ones")
+    end = stream.accuracy.sel(learner="adder", set="unseen").isel(examples=-1)
+    keeps = -float(change.mean()) < max(0.01, 2 * float(change.std(ddof=1)) / change.size**0.5)
+    gains = float(rise.mean()) > 2 * float(rise.std(ddof=1)) / rise.size**0.5
+    good = [keeps, gains, float(end.mean()) > 0.9]
+    measured = (
+        f"of {change.size} cells that learned the ones: ones change by {_percent(change)}, unseen pairs by "
+        f"{_percent(rise)}; {int((change < -0.2).sum())} lose more than 20%; in the stream unseen pairs end at {_percent(end)}"
+    )
+    verdict = HOLDS if all(good) else IN_PART if any(good) else NOT
+    return Finding(measured, f"{sequential.sizes['seed']} seeds", verdict)
+
+
+@claim(
+    "C15",
+    "P2",
+    "This holds when averaging many simulations.",
+    page="forgetting/transfer",
+    experiments=("sequential", "one-by-one", "adder"),
+)
+def _on_average(sequential: xr.Dataset, stream: xr.Dataset, adder: xr.Dataset) -> Finding:
+    """Holds: over all seeds, learned or not, the mean on the ones falls by less than 1%; that on unseen pairs rises."""
+    cells = sequential.sel(learner="adder")
+    change = cells.R.sel(set="ones", after="twos") - cells.R.sel(set="ones", after="ones")
+    rise = cells.R.sel(set="unseen", after="twos") - cells.R.sel(set="unseen", after="ones")
+    measured = f"over all seeds: ones change by {_percent(change)}, unseen pairs by {_percent(rise)}"
+    good = [float(change.mean()) > -0.01, float(rise.mean()) > 0]
+    seeds = ", ".join(str(data.sizes["seed"]) for data in (sequential, stream, adder))
+    return Finding(measured, f"{seeds} seeds", HOLDS if all(good) else IN_PART if any(good) else NOT)
+
+
+def cards(paper: str) -> str:
+    """The claims of a paper, each with its finding, as Markdown."""
+    return "\n\n".join(_card(one) for one in CLAIMS if one.paper == paper)
+
+
+def _card(one: Claim) -> str:
+    found = one.finding()
+    commands = ", ".join(f"`minidyn run {name} --full`" for name in one.experiments)
+    return "\n".join(
+        [
+            f"**{one.number}. {one.says}**",
+            "",
+            f"- **{found.verdict.capitalize()}.** {found.measured[0].upper()}{found.measured[1:]}.",
+            f"- Seeds: {found.seeds}. Shown in [{one.page}](../{one.page}.md). Again: {commands}.",
+            f"- Rule: {' '.join((one.judge.__doc__ or '').split())}",
+        ]
+    )
+
+
+def find(number: str) -> Claim:
+    """The claim of a number, such as "C3".
+
+    Raises
+    ------
+    ValueError
+        Where there is none.
+    """
+    for found in CLAIMS:
+        if found.number == number:
+            return found
+    raise ValueError(f"number must be one of {', '.join(one.number for one in CLAIMS)}, got {number!r}")
