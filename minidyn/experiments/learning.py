@@ -457,10 +457,10 @@ def _summarise_digits(data: xr.Dataset) -> str:
         "rest": 50,
     },
     full={
-        "rates": (0.03, 0.1, 0.3, 1),
+        "rates": (0.1, 0.3, 1),
         "amplitudes": (3, 9, 30, 90, 270),
         "periods": (20, 50, 100, 250, 500, 1000),
-        "data_seeds": range(4),
+        "data_seeds": range(6),
         "seeds": (0, 1),
         "steps": 6000,
         "rest": 1000,
