@@ -193,8 +193,8 @@ def _bounces(data: xr.Dataset) -> Finding:
     near = float((np.abs(tilted.burst_start - tilted.crossing) <= 50).sum() / bursts.sum())
     before = tilted.sharpness_before
     measured = (
-        f"{share:.0%} of {int(bursts.sum())} bursts come with a crossing of 2/η = 2, {near:.0%} begin within 50 updates "
-        f"of it; sharpness when last measured before a burst {_ratio(before)}"
+        f"{share:.0%} of {int(bursts.sum())} bursts come with a crossing of 2/η = 2, {near:.0%} begin within 50 "
+        f"updates of it; sharpness when last measured before a burst {_ratio(before)}"
     )
     return Finding(
         measured, _two_orders(data), HOLDS if share > 0.9 and near > 0.5 else IN_PART if share > 0.5 else NOT
@@ -302,7 +302,8 @@ def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
     good = [keeps, gains, float(end.mean()) > 0.9]
     measured = (
         f"of {change.size} cells that learned the ones: ones change by {_percent(change)}, unseen pairs by "
-        f"{_percent(rise)}; {int((change < -0.2).sum())} lose more than 20%; in the stream unseen pairs end at {_percent(end)}"
+        f"{_percent(rise)}; {int((change < -0.2).sum())} lose more than 20%; in the stream unseen "
+        f"pairs end at {_percent(end)}"
     )
     verdict = HOLDS if all(good) else IN_PART if any(good) else NOT
     return Finding(measured, f"{sequential.sizes['seed']} seeds", verdict)
