@@ -110,7 +110,7 @@ class Check:
                 return f"the shape must be {model.shape}, and is {part.shape}. {self.hint}"
             if part.dtype.kind == "f" and not np.isfinite(part).all():
                 return f"the answer holds nan or infinity where the true one is finite. {self.hint}"
-        return f"the numbers are not right. {self.hint}"
+        return f"the answer is not right. {self.hint}"
 
     def _same(self, found: Any, expected: Any) -> bool:
         got, wanted = (_parts(value, isinstance(expected, tuple)) for value in (found, expected))

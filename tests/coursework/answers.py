@@ -18,7 +18,7 @@ WRONG["ps1"] = {
         ("(rest - true).mean()", "(rest - true).sum() / logits.size", "over the samples"),
         ("(rest - true)", "(-logits[np.arange(len(labels)), labels])", "competes with"),
         ("(rest - true).mean()", "(rest - true).mean() / np.log(2)", "another base"),
-        ("labels]", "labels - 1]", "numbers are not right"),
+        ("(rest - true)", "(true - rest)", "The sign is wrong"),
         (" - logits.max(axis=1, keepdims=True)", "", "overflows"),
     ],
     "output_slope": [
@@ -172,7 +172,11 @@ WRONG["ps2"] = {
         ("(weights[labels] * own).mean()", "(weights[labels] * own).sum() / weights[labels].sum()", "samples' weights"),
         ("weights[labels] * own", "weights[logits.argmax(axis=1)] * own", "which the network says"),
         (".mean()", ".sum()", "is their mean"),
-        ("sum(axis=1)) - shifted", "sum(axis=1)) - weights[labels] * shifted", "numbers are not right"),
+        (
+            "weights[labels] * own",
+            "own - (weights[labels] - 1) * logits[np.arange(len(labels)), labels]",
+            "but not the rest",
+        ),
     ],
     "dynamical_slope": [
         ("weights[labels][:, None] * ", "", "slope of the static loss"),
@@ -274,5 +278,97 @@ def bounds(amplitude, classes):
     return np.array([gamma.min(), gamma.max()])
 """,
         "bounds = lambda a, c: [c / (a + c - 1), c * a / (a + c - 1)]",
+    ],
+}
+
+WRONG["ps3"] = {
+    "hessian_times": [
+        ("(ahead - behind) / (2 * eps)", "(ahead - gradient(w)) / eps", "one way only"),
+        ("(2 * eps)", "eps", "factor of two"),
+        (" / (2 * eps)", "", "did not divide"),
+        ("ahead - behind", "behind - ahead", "The sign is wrong"),
+        ("eps * v", "eps * w", "moved along w"),
+        ("eps * v", "eps", "every coordinate by the same amount"),
+        ("(ahead - behind)", "v @ (ahead - behind)", "The vector H v is asked for"),
+    ],
+    "sharpness": [
+        ("np.linalg.eigvalsh(H)[-1]", "abs(np.linalg.eigvalsh(H)).max()", "largest in size. Eigenvalues"),
+        ("np.linalg.eigvalsh(H)[-1]", "np.linalg.svd(H)[1][0]", "largest in size. Eigenvalues"),
+        ("[-1]", "[0]", "with its sign"),
+        ("np.linalg.eigvalsh(H)[-1]", "np.trace(H)", "sum of all eigenvalues"),
+        ("np.linalg.eigvalsh(H)[-1]", "H.diagonal().max()", "on the diagonal"),
+        ("[-1]", "", "all eigenvalues"),
+    ],
+    "power_iteration": [
+        ("        v = v / np.linalg.norm(v)\n", "", "never brought back"),
+        ("v @ H @ v", "abs(v @ H @ v)", "has no sign"),
+        ("range(steps)", "range(steps - 1)", "one product short"),
+        ("range(steps)", "range(steps + 1)", "one product too many"),
+        ("v @ H @ v", "np.linalg.norm(H @ v)", "one more product"),
+        ("return v @ H @ v", "return v", "That is the vector"),
+    ],
+    "fates": [
+        ("rate * c < 2", "rate * c < 1.0", "That may still come to rest"),
+        ("rate * c", "2 * rate * c", "Where does it land"),
+        ("rate * c", "c", "curvature alone"),
+        ("rate * c", "c / rate", "You divided"),
+        ("rate * c < 1:", "rate * c < 2:", "a fate of its own"),
+    ],
+    "critical_rate": [
+        ("2 / np", "1 / np", "may be twice as long"),
+        ("2 / np.linalg.eigvalsh(H)[-1]", "np.linalg.eigvalsh(H)[-1] / 2", "upside down"),
+        ("np.linalg.eigvalsh(H)[-1]", "abs(np.linalg.eigvalsh(H)).max()", "no valley"),
+        ("np.linalg.eigvalsh(H)[-1]", "np.trace(H)", "sets no limit"),
+        ("[-1]", "[0]", "is positive"),
+    ],
+    "crossing": [
+        ("values > 2", "values > 1", "not yet the limit"),
+        ("np.argmax(values > 2)", "values.argmax()", "That is the peak"),
+        ("steps[", "1500 + steps[", "from the start of the training"),
+        ("steps[np.argmax(values > 2)]", "2", "That is the level"),
+    ],
+}
+
+ROUTES["ps3"] = {
+    "hessian_times": [
+        """
+def hessian_times(gradient, w, v, eps):
+    H = np.empty((len(w), len(w)))
+    for i in range(len(w)):
+        step = np.zeros(len(w))
+        step[i] = eps
+        H[:, i] = (gradient(w + step) - gradient(w - step)) / (2 * eps)
+    return H @ v
+""",
+        """
+def hessian_times(gradient, w, v, eps):
+    far, near = ((gradient(w + e * v) - gradient(w - e * v)) / (2 * e) for e in (eps, eps / 2))
+    return (4 * near - far) / 3
+""",
+    ],
+    "sharpness": [
+        "def sharpness(H):\n    return max(np.linalg.eigvals(H).real)",
+        """
+import torch
+def sharpness(H):
+    return torch.linalg.eigvalsh(torch.tensor(H)).max()
+""",
+    ],
+    "power_iteration": [
+        """
+def power_iteration(H, v, steps):
+    u = np.linalg.matrix_power(H, steps).dot(v)
+    return np.einsum("i,ij,j", u, H, u) / np.einsum("i,i", u, u)
+""",
+    ],
+    "fates": [
+        """
+def fates(rate, curvature):
+    factor = 1 - rate * curvature
+    return np.where(factor > 0, "slides", np.where(factor > -1, "alternates", "diverges"))
+""",
+    ],
+    "critical_rate": [
+        "critical_rate = lambda H: 2 / max(np.linalg.eigh(H)[0])",
     ],
 }

@@ -1,0 +1,223 @@
+"""Checks of problem set 3: curvature and the edge of stability."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import minidyn as md
+from minidyn.coursework.checks import Check, Reading
+
+
+def _symmetric(random: np.random.RandomState, values: Any) -> NDArray:
+    """A symmetric matrix with these eigenvalues."""
+    q, _ = np.linalg.qr(random.randn(len(values), len(values)))
+    return (q * np.asarray(values)) @ q.T
+
+
+def _product(gradient: Any, w: NDArray, v: NDArray, eps: float) -> NDArray:
+    return (gradient(w + eps * v) - gradient(w - eps * v)) / (2 * eps)
+
+
+def _draw_bowl(random: np.random.RandomState) -> tuple[Any, ...]:
+    size = random.randint(3, 6)
+    matrix = _symmetric(random, random.uniform(-2, 4, size))
+    third = random.randn(size)
+    return (lambda w: matrix @ w + third * w**2), random.randn(size), random.randn(size), 0.01
+
+
+hessian_times = Check(
+    "hessian_times",
+    _product,
+    _draw_bowl,
+    {
+        "You went one way only. Differences to both sides are far more accurate.": lambda g, w, v, e: (
+            (g(w + e * v) - g(w)) / e
+        ),
+        "How far apart are the two points? Your quotient is off by a factor of two.": lambda g, w, v, e: (
+            2 * _product(g, w, v, e)
+        ),
+        "You did not divide by the distance.": lambda g, w, v, e: 2 * e * _product(g, w, v, e),
+        "The sign is wrong. Which of the two points lies ahead?": lambda g, w, v, e: -_product(g, w, v, e),
+        "You moved along w. The direction is v.": lambda g, w, v, e: _product(g, w, w, e),
+        "You moved every coordinate by the same amount. The direction is v.": lambda g, w, v, e: _product(
+            g, w, np.ones_like(v), e
+        ),
+        "This is one number, v H v. The vector H v is asked for.": lambda g, w, v, e: v @ _product(g, w, v, e),
+    },
+    "H v says how the gradient changes along v: take it a little ahead and a little behind.",
+    tolerance=1e-7,
+)
+
+
+def _sharpness(H: NDArray) -> float:
+    return float(np.linalg.eigvalsh(H)[-1])
+
+
+def _draw_indefinite(random: np.random.RandomState) -> tuple[Any, ...]:
+    """The largest eigenvalue in size is negative."""
+    return (_symmetric(random, [-5 - random.rand(), -1, random.rand(), 1 + random.rand(), 2 + random.rand()]),)
+
+
+sharpness = Check(
+    "sharpness",
+    _sharpness,
+    _draw_indefinite,
+    {
+        "That is the largest in size. Eigenvalues are compared with their signs.": lambda H: np.linalg.norm(H, 2),
+        "That is the largest in size, with its sign. The largest is asked for.": lambda H: np.linalg.eigvalsh(H)[0],
+        "That is the sum of all eigenvalues.": np.trace,
+        "That is the largest entry on the diagonal. The steepest direction need not be an axis.": lambda H: np.diag(
+            H
+        ).max(),
+        "These are all eigenvalues. One is asked for.": np.linalg.eigvalsh,
+        "That is the length of all entries together.": np.linalg.norm,
+    },
+    "The Hessian is symmetric: NumPy has a function for its eigenvalues, which come in rising order.",
+)
+
+
+def _power(H: NDArray, v: NDArray, steps: int) -> float:
+    for _ in range(steps):
+        v = H @ v
+        v = v / np.linalg.norm(v)
+    return float(v @ H @ v)
+
+
+def _unnormalised(H: NDArray, v: NDArray, steps: int) -> float:
+    for _ in range(steps):
+        v = H @ v
+    return float(v @ H @ v)
+
+
+def _draw_power(random: np.random.RandomState) -> tuple[Any, ...]:
+    H = _symmetric(random, [-3 - random.rand(), -0.5, 0.5, 1 + random.rand()])
+    v = random.randn(4)
+    return H, v / np.linalg.norm(v), random.randint(2, 5)
+
+
+power_iteration = Check(
+    "power_iteration",
+    _power,
+    _draw_power,
+    {
+        "The vector was never brought back to length 1, so the last step measures its length too.": _unnormalised,
+        "The growth of the length has no sign. The eigenvalue that wins here is negative.": lambda H, v, n: abs(
+            _power(H, v, n)
+        ),
+        "That is one product short.": lambda H, v, n: _power(H, v, n - 1),
+        "That is one product too many.": lambda H, v, n: _power(H, v, n + 1),
+        "That is the growth of the length in the last product. Use v H v.": lambda H, v, n: np.linalg.norm(
+            H @ _power_vector(H, v, n - 1)
+        ),
+        "That is the growth of the length in one more product. Use v H v.": lambda H, v, n: np.linalg.norm(
+            H @ _power_vector(H, v, n)
+        ),
+        "That is the vector. The eigenvalue is asked for.": lambda H, v, n: _power_vector(H, v, n),
+    },
+    "n times: multiply by H, bring to length 1. Then v H v.",
+)
+
+
+def _power_vector(H: NDArray, v: NDArray, steps: int) -> NDArray:
+    for _ in range(steps):
+        v = H @ v
+        v = v / np.linalg.norm(v)
+    return v
+
+
+def _fates(rate: float, curvature: NDArray, first: float = 1.0, second: float = 2.0) -> list[str]:
+    product = rate * curvature
+    return ["slides" if p < first else "alternates" if p < second else "diverges" for p in product]
+
+
+def _draw_valleys(random: np.random.RandomState) -> tuple[Any, ...]:
+    rate = random.choice([0.25, 4.0]) * random.uniform(0.9, 1.1)
+    return rate, np.array([0.3, 0.7, 1.2, 1.7, 2.3, 3.5, 4.6])[random.permutation(7)] / rate
+
+
+fates = Check(
+    "fates",
+    _fates,
+    _draw_valleys,
+    {
+        "At 1/η a step lands exactly in the middle. Where does it land as high as it started?": lambda r, c: _fates(
+            r, c, 0.5, 1.0
+        ),
+        "Your limits are twice as high as they should be.": lambda r, c: _fates(r, c, 2.0, 4.0),
+        "A step that overshoots the middle changes sides. That may still come to rest.": lambda r, c: _fates(
+            r, c, 1.0, 1.0
+        ),
+        "Overshooting the middle is a fate of its own: it alternates.": lambda r, c: _fates(r, c, 2.0, 2.0),
+        "You compared the curvature alone. The learning rate decides as much.": lambda r, c: _fates(1.0, c),
+        "You divided. Rate and curvature act together: their product counts.": lambda r, c: _fates(1 / r, c),
+        "Alternating and diverging are the other way round.": lambda r, c: [
+            {"alternates": "diverges", "diverges": "alternates"}.get(word, word) for word in _fates(r, c)
+        ],
+    },
+    "One step takes w to (1 - ηλ) w. When does this change sign, when does it grow?",
+)
+
+
+def _critical(H: NDArray) -> float:
+    return 2 / _sharpness(H)
+
+
+critical_rate = Check(
+    "critical_rate",
+    _critical,
+    _draw_indefinite,
+    {
+        "At this rate a step lands in the middle of the valley. It may be twice as long.": lambda H: 1 / _sharpness(H),
+        "This is upside down: a sharper valley allows smaller rates.": lambda H: _sharpness(H) / 2,
+        "You took the eigenvalue that is largest in size. A negative one is no valley.": lambda H: (
+            2 / np.linalg.norm(H, 2)
+        ),
+        "The sum of all eigenvalues sets no limit. The largest one does.": lambda H: 2 / np.trace(H),
+        "A learning rate is positive. Which eigenvalue did you take?": lambda H: 2 / np.linalg.eigvalsh(H)[0],
+    },
+    "At which rate does the steepest direction neither shrink nor grow?",
+)
+
+FIRST, RATE = 1500, 1.0  # where the picture begins: class 1 has its peak, and the sharpness its trough
+
+
+@functools.lru_cache(maxsize=4)
+def tightening(seed: int) -> tuple[NDArray, NDArray]:
+    """Steps after the peak of class 1, 0 to 500, and the sharpness there: A = 40, T = 1000, width 100, η = 1."""
+    net, task, loss = md.MLP(2, 100, 3), md.spiral(), md.CrossEntropy(md.Oscillation(40, 1000))
+    before = md.train(net, net.init(seed), task, loss, learning_rate=RATE, steps=FIRST, progress=False)
+    run = md.train(
+        *(net, before.params, task, loss),
+        learning_rate=RATE,
+        start=FIRST,
+        steps=500,
+        measure={"hessian_max": 5},
+        progress=False,
+    )
+    return run.history.hessian_max_step.values - FIRST, run.history.hessian_max.values
+
+
+def _first_above(seed: int, level: float) -> float:
+    steps, values = tightening(seed)
+    return float(steps[np.argmax(values > level)])
+
+
+crossing = Reading(
+    "crossing",
+    lambda seed: _first_above(seed, 2 / RATE),
+    lambda seed: {
+        "There the sharpness passes 1/η. That is not yet the limit.": _first_above(seed, 1 / RATE),
+        "That is the peak. The question is when the limit is passed.": float(
+            tightening(seed)[0][tightening(seed)[1].argmax()]
+        ),
+        "That counts from the start of the training. The axis counts from the peak of class 1.": FIRST
+        + _first_above(seed, 2 / RATE),
+        "That is the level. The question is when it is passed: a number of steps.": 2 / RATE,
+    },
+    "Draw the line of your stability limit into the picture, and read the step at which the curve first passes it.",
+    tolerance=0.03,
+)
