@@ -1,13 +1,14 @@
 # make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
 # make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
 # make coursework: the assignments, for students and for teachers, in _build/coursework
+# make links: are the pages of others that the book links to still there? Says so, and fails nothing.
 # Needs Python 3.11 or later, make and a package index. Another Python: make PYTHON=python3.13 book
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: book coursework test test-all lab clean
+.PHONY: book coursework test test-all links lab clean
 .DELETE_ON_ERROR:
 
 book: $(INSTALLED)
@@ -25,6 +26,9 @@ test-all: test book
 
 coursework: $(INSTALLED)
 	$(BIN)/python -m minidyn.coursework build --out _build/coursework
+
+links: $(INSTALLED)
+	-$(BIN)/jupyter-book build . --builder linkcheck
 
 lab: $(INSTALLED)
 	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md $(LAB)

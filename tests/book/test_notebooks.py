@@ -16,7 +16,7 @@ sys.path.append(str(ROOT / "book" / "_ext"))
 import notebooks  # noqa: E402
 
 CHAPTERS = sorted(path for path in (ROOT / "book").rglob("*.md") if "kernelspec:" in path.read_text()[:400])
-SHORT = ["foundations/spiral", "tilting/dynamical-loss", "forgetting/conditional-network", "scale/sweeps"]
+SHORT = ["foundations/spiral", "tilting/dynamical-loss", "forgetting/interference"]
 
 MYST = """
 # Title
