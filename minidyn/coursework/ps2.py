@@ -39,7 +39,7 @@ def _draw_step(random: np.random.RandomState) -> tuple[Any, ...]:
     classes, period = random.randint(3, 6), 100 * random.randint(1, 6)
     # in the falling half of a turn that is neither the first class's nor in the first cycle
     turn = classes + random.randint(1, classes)
-    return turn * period + random.randint(0.6 * period, 0.9 * period), random.uniform(2, 50), period, classes
+    return turn * period + random.randint(6 * period // 10, 9 * period // 10), random.uniform(2, 50), period, classes
 
 
 raw_weights = Check(

@@ -372,3 +372,129 @@ def fates(rate, curvature):
         "critical_rate = lambda H: 2 / max(np.linalg.eigh(H)[0])",
     ],
 }
+
+WRONG["ps4"] = {
+    "jacobian": [
+        ("on = (z > 0).astype(float)", "on = np.ones_like(z)", "A unit that is off"),
+        ("x[:, None, :, None] * by_b[:, :, None, :]", "x[:, None, None, :] * by_b[:, :, :, None]", "row by row"),
+        ("(by_W, by_b, by_V, by_c)", "(by_W, by_V)", "The biases have no columns"),
+        ("np.eye(len(c))[None, :, None, :]", "np.ones((1, len(c), 1, len(c)))", "its own column of V"),
+        ("(by_W, by_b, by_V, by_c)", "(by_V, by_c, by_W, by_b)", "The order is W, b, V, c"),
+        ("(by_W, by_b, by_V, by_c)", "(by_W, by_b, by_V)", "The output biases"),
+    ],
+    "kernel": [
+        ('np.einsum("pck,qdk->pcqd", J, J)', "J[:, 0] @ J[:, 0].T", "You kept one output"),
+        ("pck,qdk->pcqd", "pck,qck->pq", "added the outputs up"),
+        ('np.einsum("pck,qdk->pcqd", J, J)', "np.mean([j @ j.T for j in J.swapaxes(0, 1)], axis=0)", "You averaged"),
+        ("J, J)", "J, J) / J.shape[2]", "number of parameters"),
+        ("pck,qdk->pcqd", "pck,pcl->kl", "sum is over the parameters"),
+        ("pck,qdk->pcqd", "pck,qdk->pqcd", "axes are in another order"),
+    ],
+    "top_eigenvalue": [
+        ("K.reshape(rows, rows)", "K[:, 0, :, 0]", "kept the first output"),
+        ("K.reshape(rows, rows)", "np.trace(K, axis1=1, axis2=3) / K.shape[1]", "averaged over the outputs first"),
+        ("K.reshape(rows, rows)", "np.trace(K, axis1=1, axis2=3)", "added the outputs up"),
+        ("K.reshape(rows, rows)", "K.transpose(1, 0, 2, 3).reshape(rows, rows)", "different orders"),
+        ("[-1]", "[0]", "That is the smallest"),
+        ("[-1]", ".sum()", "sum of all eigenvalues"),
+    ],
+    "predicted_change": [
+        ("-rate", "rate", "The sign is wrong"),
+        ("-rate *", "-", "has no effect"),
+        ("K, slope)", "K, slope) / len(slope)", "already holds"),
+        ("pcqd,qd->pc", "pcqc,qc->pc", "Outputs share"),
+        ("pcqd,qd->pc", "pcpd,pd->pc", "Samples share"),
+        ('np.einsum("pcqd,qd->pc", K, slope)', "slope", "The kernel is not in it"),
+    ],
+    "critical_rate": [
+        ("return rows /", "return 2 /", "the kernel itself"),
+        ("return rows /", "return rows / 2 /", "would vanish"),
+        ("return rows /", "return 2 * rows /", "factor of two"),
+        ("return rows /", "return K.shape[0] /", "the samples only"),
+        ("K.reshape(rows, rows)", "np.trace(K, axis1=1, axis2=3) / K.shape[1]", "averaged over the outputs"),
+    ],
+    "growth": [
+        ("values[-1] / values[0]", "values[0] / values[-1]", "upside down"),
+        ("values[-1] / values[0]", "values[-1] - values[0]", "a difference"),
+        ("values[-1] / values[0]", "values[-1]", "value at the end"),
+        ("values[-1] / values[0]", "values[0]", "value at the start"),
+        ("values[-1] / values[0]", "values[-1] / values[0] - 1", "gained"),
+    ],
+}
+
+ROUTES["ps4"] = {
+    "jacobian": [
+        """
+import autograd, autograd.numpy as anp
+def jacobian(W, b, V, c, x):
+    shapes = [W.shape, b.shape, V.shape, c.shape]
+    ends = np.cumsum([np.prod(s) for s in shapes])[:-1]
+    def outputs(theta):
+        w, bias, v, last = (part.reshape(s) for part, s in zip(anp.split(theta, ends), shapes))
+        return anp.dot(anp.maximum(anp.dot(x, w) + bias, 0), v) + last
+    return autograd.jacobian(outputs)(np.concatenate([part.ravel() for part in (W, b, V, c)]))
+""",
+        """
+import torch
+def jacobian(W, b, V, c, x):
+    parts = tuple(torch.tensor(part) for part in (W, b, V, c))
+    def outputs(w, bias, v, last):
+        return torch.relu(torch.tensor(x) @ w + bias) @ v + last
+    found = torch.autograd.functional.jacobian(outputs, parts)
+    return torch.cat([part.reshape(len(x), len(c), -1) for part in found], dim=2)
+""",
+        """
+def jacobian(W, b, V, c, x):
+    rows = []
+    for sample in x:
+        z = sample @ W + b
+        for i in range(len(c)):
+            back = np.where(z > 0, V[:, i], 0)
+            dV = np.zeros_like(V)
+            dV[:, i] = np.maximum(z, 0)
+            rows.append(np.concatenate([np.outer(sample, back).ravel(), back, dV.ravel(), np.arange(len(c)) == i]))
+    return np.array(rows).reshape(len(x), len(c), -1)
+""",
+    ],
+    "kernel": [
+        """
+def kernel(J):
+    flat = J.reshape(-1, J.shape[2])
+    return (flat @ flat.T).reshape(J.shape[:2] + J.shape[:2])
+""",
+        """
+def kernel(J):
+    P, C, _ = J.shape
+    K = np.zeros((P, C, P, C))
+    for p in range(P):
+        for c in range(C):
+            for q in range(P):
+                for d in range(C):
+                    K[p, c, q, d] = J[p, c] @ J[q, d]
+    return K
+""",
+        "import torch\ndef kernel(J):\n    J = torch.tensor(J)\n    return torch.tensordot(J, J, dims=([2], [2]))",
+    ],
+    "top_eigenvalue": [
+        """
+def top_eigenvalue(K):
+    rows = K.shape[0] * K.shape[1]
+    return np.linalg.norm(K.transpose(1, 0, 3, 2).reshape(rows, rows), 2)
+""",
+    ],
+    "predicted_change": [
+        "predicted_change = lambda K, slope, rate: -rate * np.tensordot(K, slope, axes=2)",
+        """
+def predicted_change(K, slope, rate):
+    return (K.reshape(slope.size, -1) @ (-rate * slope.ravel())).reshape(slope.shape)
+""",
+    ],
+    "critical_rate": [
+        """
+def critical_rate(K):
+    rows = K.shape[0] * K.shape[1]
+    step = np.linalg.eigvalsh(2 / rows * K.reshape(rows, rows))
+    return 2 / step.max()
+""",
+    ],
+}
