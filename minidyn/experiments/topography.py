@@ -130,7 +130,8 @@ def held_out_losses(
     both: dict[str, Any] = {"data_seed": data_seeds, "seed": seeds}
     how: dict[str, Any] = {"steps": steps, "rest": rest, "progress": progress}
     widths = list(next(iter(choices.values())))
-    still = run_grid({"loss": sorted({_still(loss) for loss in choices}), "width": widths} | both, **how)
+    losses: list[Any] = sorted({_still(loss) for loss in choices})
+    still = run_grid({"loss": losses, "width": widths} | both, **how)
     each = []
     for loss, chosen in choices.items():
         ends = []
@@ -301,6 +302,65 @@ def _static(net: md.MLP, params: Any, task: md.Task) -> tuple[float, float]:
 
 def _moving(loss: str, amplitude: float, period: int) -> Any:
     return LOSSES[loss](md.Oscillation(amplitude, period) if amplitude > 1 else None)
+
+
+def stretches(data: xr.Dataset, *, least: float = 0.05, gap: int = 500) -> pd.DataFrame:
+    """The stretches in which the runs of one loss bounce, one a row.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        "edge" at one loss, over "seed" and "step".
+    least : float
+        The share of updates that raise their loss from which a window bounces.
+    gap : int
+        Calm up to so many updates does not end a stretch.
+
+    Returns
+    -------
+    pandas.DataFrame
+        seed; start and end, in steps; before: η λ_max in the window before; peak: its greatest value, and rise: the
+        greatest rise within; first_2, first_4, first_chaos: updates from the start to the first window whose orbit
+        has period 2, then 4, then none twice in a row; NaN where there is none.
+
+    Examples
+    --------
+    >>> from minidyn.experiments import find
+    >>> from minidyn.experiments.topography import stretches
+    >>> data = find("edge").run("quick", progress=False, seeds=[0], turns=1)
+    >>> len(stretches(data.sel(loss="mse_output")))
+    0
+    """
+    rows = []
+    for seed in data.seed.values:
+        run = data.sel(seed=seed)
+        for start, end in orbits.windows(run.bounces > least, gap=gap):
+            inside = run.sel(step=slice(start, end))
+            before = run.edge.sel(step=slice(None, start - 1))
+            rows.append(
+                {
+                    "seed": int(seed),
+                    "start": int(start),
+                    "end": int(end) + WINDOW,
+                    "before": float(before[-1]) if before.size else np.nan,
+                    "peak": float(inside.edge_most.max()),
+                    "rise": float(inside.rise.max()),
+                    **_cascade(inside),
+                }
+            )
+    names = ["seed", "start", "end", "before", "peak", "rise", "first_2", "first_4", "first_chaos"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _cascade(stretch: xr.Dataset) -> dict[str, float]:
+    """Updates from the start of a stretch to period 2, to period 4 after it, and to chaos after that."""
+    periods, steps = stretch.period.values, stretch.step.values - int(stretch.step[0])
+    two = periods == 2
+    four = np.maximum.accumulate(two) & (periods == 4)
+    none = periods == 0
+    chaos = np.maximum.accumulate(four) & none & np.append(False, none[:-1])
+    where = {"first_2": two, "first_4": four, "first_chaos": chaos}
+    return {name: float(steps[hit][0]) if hit.any() else np.nan for name, hit in where.items()}
 
 
 def _summarise_edge(data: xr.Dataset) -> str:
