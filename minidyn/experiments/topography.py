@@ -421,7 +421,7 @@ def _windows(
     - bounces: the share of updates that raise the loss they descend, at the Γ they descend it with
     - rise: the greatest such rise
     - period: of the orbit of F, see `orbits.period`; 0 is chaos, or an orbit that changes within the window
-    - loss, accuracy: of the training samples, mean
+    - F, accuracy: of the training samples, mean
     """
     net, task = md.MLP(2, width, 3), md.spiral()
     run = md.train(
@@ -446,7 +446,7 @@ def _windows(
         "edge_most": edges.max(axis=1),
         "bounces": (falls > NEGLIGIBLE).mean(axis=1),
         "rise": np.maximum(falls.max(axis=1), 0),
-        "loss": history.loss.values.reshape(len(first), WINDOW).mean(axis=1),
+        "F": history.loss.values.reshape(len(first), WINDOW).mean(axis=1),
         "accuracy": history.accuracy.values.reshape(len(first), WINDOW).mean(axis=1),
     }
     found = {name: ("step", column.astype(np.float32)) for name, column in columns.items()}
