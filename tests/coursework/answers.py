@@ -498,3 +498,107 @@ def critical_rate(K):
 """,
     ],
 }
+
+WRONG["ps5"] = {
+    "coarse": [
+        ("digit : digit + 3", "digit - 1 : digit + 2", "too early"),
+        ("digit : digit + 3", "digit + 1 : digit + 4", "too late"),
+        ("digit : digit + 3", "digit", "One unit is on"),
+        ("digit : digit + 3", "digit : digit + 2", "Two units"),
+        ("digit : digit + 3", "digit : digit + 4", "Four units"),
+        ("return units", "return 1 - units", "should be off"),
+    ],
+    "best_match": [
+        ("argmin", "argmax", "farthest"),
+        ("argmin(axis=1)", "argmin(axis=0)", "other way round"),
+        ("return errors.argmin(axis=1)", "return (outputs @ patterns.T).argmax(axis=1)", "favours long patterns"),
+        ("(outputs[:, None, :] - patterns[None, :, :]) ** 2", "abs(outputs[:, None] - patterns)", "Their squares"),
+        ("argmin", "min", "These are the errors"),
+        (".sum(axis=2)", ".max(axis=2)", "All units count"),
+        ("** 2).sum(axis=2)", "** 1).sum(axis=2) ** 2", "may cancel"),
+    ],
+    "kept": [
+        ("ones[2]", "ones[1]", "after one pass"),
+        ("ones[2]", "twos[2]", "of the twos"),
+        ("ones[2]", "1 - ones[2]", "what they lost"),
+        ("ones[2]", "ones[0]", "before the twos"),
+        ("ones[2]", "100 * ones[2]", "in percent"),
+    ],
+    "backward_transfer": [
+        ("R[-1, j] - R[j, j]", "R[j, j] - R[-1, j]", "The sign is wrong"),
+        ("range(tasks - 1)", "range(tasks)", "nothing to lose yet"),
+        ("- R[j, j]", "- R[0, j]", "the first row"),
+        ("np.mean(gains)", "R[-1].mean()", "accuracy at the end"),
+        ("R[-1, j] -", "R[j + 1, j] -", "one task ahead"),
+        ("R[-1, j] -", "R[j, -1] -", "other way round"),
+    ],
+    "cell_step": [
+        ("g * (p[1] * z + q[1]) + (1 - g)", "(1 - g) * (p[1] * z + q[1]) + g", "yes and no"),
+        ("-4 * (z", "-(z", "not as steep"),
+        ("1 / (1 + np.exp(-4 * (z - theta)))", "float(z > theta)", "The gate is hard"),
+        (" + w[2] * carry", "", "not weighed in"),
+        (" + (1 - g) * (p[0] * z + q[0])", "", "answer to no is missing"),
+        ("return digit, out", "return out, digit", "The digit comes first"),
+        ("    z = w", "    p, q = p.T, q.T\n    z = w", "the columns digit and carry"),
+    ],
+    "add": [
+        (" + 1)", ")", "no place"),
+        ("in range(max(a.bit_length(), b.bit_length()) + 1)", "in range(max(a.bit_length(), b.bit_length()), -1, -1)",
+         "most significant"),
+        ("digit, carry = cell", "digit, _ = cell", "lost from digit to digit"),
+        ("        total +=", "        carry = round(carry)\n        total +=", "You rounded the carry"),
+        ("round(digit)", "digit", "did not round the digits"),
+        (" * 2**k", "", "Each has its place"),
+    ],
+}  # fmt: skip
+
+ROUTES["ps5"] = {
+    "coarse": [
+        "coarse = lambda digit: [1 if digit + 1 <= unit <= digit + 3 else 0 for unit in range(1, 13)]",
+        "def coarse(digit):\n    return np.eye(12)[digit : digit + 3].sum(axis=0)",
+    ],
+    "best_match": [
+        """
+def best_match(outputs, patterns):
+    answers = []
+    for row in outputs:
+        errors = [sum((u - v) ** 2 for u, v in zip(row, pattern)) for pattern in patterns]
+        answers.append(errors.index(min(errors)))
+    return answers
+""",
+        """
+def best_match(outputs, patterns):
+    return np.argmin((patterns**2).sum(axis=1) - 2 * np.einsum("nu,mu->nm", outputs, patterns), axis=1)
+""",
+        """
+import torch
+def best_match(outputs, patterns):
+    return torch.cdist(torch.tensor(outputs), torch.tensor(patterns)).argmin(dim=1)
+""",
+    ],
+    "backward_transfer": [
+        "backward_transfer = lambda R: (R[-1] - np.diag(R))[:-1].mean()",
+        "def backward_transfer(R):\n    return (R[-1] - np.diag(R)).sum() / (len(R) - 1)",
+    ],
+    "cell_step": [
+        """
+def cell_step(w, theta, p, q, a, b, carry):
+    z = np.dot(w, [a, b, carry])
+    yes = 0.5 + 0.5 * np.tanh(2 * (z - theta))
+    gate = np.array([1 - yes, yes])
+    return np.einsum("i,ij->j", gate, p * z + q)
+""",
+    ],
+    "add": [
+        """
+def add(cell, a, b):
+    first, second = bin(a)[2:][::-1], bin(b)[2:][::-1]
+    length = max(len(first), len(second)) + 1
+    carry, spelled = 0, ""
+    for x, y in zip(first.ljust(length, "0"), second.ljust(length, "0")):
+        digit, carry = cell(int(x), int(y), carry)
+        spelled = str(int(round(digit))) + spelled
+    return int(spelled, 2)
+""",
+    ],
+}

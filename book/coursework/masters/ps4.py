@@ -163,8 +163,8 @@ ps4.critical_rate(critical_rate, seed=seeds.hidden_seed())
 # %% [markdown] answer="prediction" points=4
 # **What happens.** The first term that is left out is of second order in the rate, so the relative error should fall
 # by ten. That holds while no unit switches. From larger rates on, units switch on or off for some samples during the
-# step, and the error falls more slowly: by about three or four from 10 to 0.1. At 0.0001 no unit switches, and the
-# error collapses.
+# step, and the error falls more slowly: by three to four for each factor of ten, from 10 down to 0.01. At 0.0001 no
+# unit switches, and the error collapses.
 #
 # **Rubric (4 points).** 1: says what the forecast leaves out. 1: gets a power of the rate from it, with the step from
 # absolute to relative error. 1: names a limit of this argument (ReLU kinks, or rounding at the small end). 1: says what
