@@ -11,10 +11,8 @@ Here they become nbgrader's own metadata, and nbgrader's own preprocessors make 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,26 @@ from nbgrader.utils import is_grade, is_solution
 
 MASTERS = Path(__file__).parents[2] / "book" / "coursework" / "masters"
 RELEASE = (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests, ComputeChecksums)
-NEEDED = """\
-# What these notebooks need. Install it with: pip install -r requirements.txt
-minidyn[pictures]
-jupyterlab
+STUDENTS = """\
+# Assignments
+
+1. Install minidyn, once. In a copy of the project: `pip install ".[pictures]" jupyterlab`. Your teacher may give you an
+   address instead: `pip install "minidyn[pictures] @ ADDRESS" jupyterlab`.
+2. Open a notebook: `jupyter lab ps1.ipynb`.
+3. Write where it says so. Run a test as often as you like: it says what was probably misunderstood.
+4. Before you hand in: Kernel, Restart and Run All Cells. Then save, and hand in the .ipynb under its own name.
+"""
+TEACHERS = """\
+# The course
+
+This folder is a course of nbgrader. The teacher's guide in the book has the details.
+
+    pip install ".[coursework]"                   # in a copy of the project
+    python -m minidyn.coursework grade ps1        # here; submissions in submitted/STUDENT/ps1/ps1.ipynb
+    python -m minidyn.coursework export ps1       # points for Moodle; --canvas TABLE for Canvas
+
+source/ has the notebooks with solutions and hidden tests, solution/ what to hand out afterwards, rubrics.md what to look
+for in written answers. Keep this folder to yourself.
 """
 CONFIG = """\
 # nbgrader's configuration: this folder is the course. `nbgrader --help-all` lists what else can be set.
@@ -120,7 +134,8 @@ def build(out: Path, masters: Path = MASTERS) -> list[Path]:
         write(student / f"{name}.ipynb", release(notebook))
         write(instructor / "source" / name / f"{name}.ipynb", notebook)
         write(instructor / "solution" / f"{name}.ipynb", solution(notebook))
-    (student / "requirements.txt").write_text(NEEDED)
+    (student / "README.md").write_text(STUDENTS)
+    (instructor / "README.md").write_text(TEACHERS)
     (instructor / "nbgrader_config.py").write_text(CONFIG)
     rubrics = [_rubrics(name, source(master)) for name, master in assignments(masters).items()]
     (instructor / "rubrics.md").write_text("# Rubrics and model answers\n\n" + "\n".join(rubrics))
@@ -142,11 +157,6 @@ def archive(folder: Path) -> Path:
             entry.external_attr = 0o644 << 16
             zipped.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return path
-
-
-def fingerprint(paths: Sequence[Path]) -> str:
-    """SHA-256 over files, to tell whether a build is out of date."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _graded(marks: Any, master: Path) -> Any:

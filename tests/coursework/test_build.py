@@ -1,5 +1,6 @@
 """From the masters to what is handed out: nothing leaks, nothing drifts."""
 
+import re
 import zipfile
 
 import nbformat
@@ -50,7 +51,7 @@ def test_archives_hold_the_folders_and_do_not_change(built, tmp_path):
     for path, again in zip(archives, build.build(tmp_path), strict=True):
         assert path.read_bytes() == again.read_bytes()
     student, instructor = (set(zipfile.ZipFile(path).namelist()) for path in archives)
-    assert student == {f"student/{a}.ipynb" for a in ASSIGNMENTS} | {"student/requirements.txt"}
+    assert student == {f"student/{a}.ipynb" for a in ASSIGNMENTS} | {"student/README.md"}
     assert {f"instructor/source/{a}/{a}.ipynb" for a in ASSIGNMENTS} < instructor
     assert {f"instructor/solution/{a}.ipynb" for a in ASSIGNMENTS} < instructor
     assert (folder / "instructor" / "rubrics.md").read_text().count("**Rubric") == 2 * len(ASSIGNMENTS)
@@ -84,3 +85,14 @@ def test_the_command_says_what_it_lacks(tmp_path, capsys):
     assert "assignment must be a folder" in capsys.readouterr().err
     assert command.main(["export", "ps1", "--course", str(tmp_path)]) == 2
     assert "gradebook.db" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_the_books_page_says_the_same_as_the_notebook(assignment):
+    page = (build.MASTERS.parent / "index.md").read_text()
+    first = source(assignment).cells[0].source
+    minutes, points = re.search(r"\*\*Time\*\* (\d+) minutes\. \*\*Points\*\* (\d+)\.", first).groups()
+    row = next(line for line in page.splitlines() if f"/{assignment}.ipynb" in line)
+    assert row.endswith(f"| {minutes} | {points} |")
+    assert 60 <= int(minutes) <= 120
+    assert "**Goals.**" in first
