@@ -191,13 +191,14 @@ def _failures(path: Path) -> list[str]:
     if not path.exists():
         return []
     cells = nbformat.read(path, as_version=4).cells
-    errors = {}
+    errors, said = {}, []
     for cell in cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         error = next((out for out in cell.get("outputs", []) if out.output_type == "error"), None)
-        if name and error:
+        if error and name:
             errors[name] = error
-    said = []
+        elif error and error.ename == "Struck out":
+            said.append(f"Another cell was struck out: {error.evalue}.")
     for name, error in errors.items():
         if not name.startswith("test-"):
             continue

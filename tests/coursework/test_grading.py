@@ -8,7 +8,7 @@ from answers import WRONG
 from harness import ASSIGNMENTS, name_of, source, tasks
 
 from minidyn.coursework import __main__ as command
-from minidyn.coursework import build, grading
+from minidyn.coursework import build, grading, seeds
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +131,17 @@ def test_the_report_has_a_line_for_each(odd, course):
     assert {who: float(row["score"]) for who, row in rows.items()} == {who: line.score for who, line in odd.items()}
     assert rows["a-master"]["remarks"] == ""
     assert float(rows["k-wrong"]["test-cross_entropy"]) == 0
+
+
+def test_a_kernel_knows_its_seed_and_not_the_secret(odd, course):
+    notebook = submission("ps1")
+    look = "import os\nprint(os.environ['MINIDYN_HIDDEN_SEED'], 'of a test' in str(dict(os.environ)))"
+    notebook.cells.append(build.nbformat.v4.new_code_cell(look))
+    hand_in(course, "ps1", "z-curious", notebook)
+    grading.grade(course, "ps1", students=["z-curious"], secret="of a test")
+    graded = build.nbformat.read(course / "autograded" / "z-curious" / "ps1" / "ps1.ipynb", as_version=4)
+    said = graded.cells[-1].outputs[0].text.split()
+    assert said == [str(seeds.seed_from_secret("of a test", "ps1", "z-curious")), "False"]
 
 
 def test_submissions_are_left_as_they_came(odd, course):
