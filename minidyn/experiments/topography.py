@@ -22,9 +22,17 @@ from minidyn.sweeps import LOSSES
 NAMES = {"cross_entropy": "DCE", "mse_sample": "DMSE1", "mse_output": "DMSE2"}  # static at amplitude 1
 WIDTHS = (5, 10, 25, 50, 100, 200, 400)
 AMPLITUDES, PERIODS = (5, 20, 70), (100, 500, 2500)  # fixed before any of this was run
-CHOICES = {  # by `learning.chosen`, from "loss-grid"
-    loss: dict.fromkeys(WIDTHS, (20, 100)) for loss in NAMES
-}
+CHOICES: dict[str, dict[int, tuple[float, int]]] = {  # by `learning.chosen`, from "loss-grid"
+    "cross_entropy": {
+        5: (70, 100), 10: (70, 100), 25: (70, 100), 50: (70, 100), 100: (20, 2500), 200: (20, 2500), 400: (5, 500),
+    },
+    "mse_sample": {
+        5: (70, 100), 10: (70, 2500), 25: (5, 2500), 50: (20, 2500), 100: (5, 2500), 200: (20, 500), 400: (5, 500),
+    },
+    "mse_output": {
+        5: (20, 100), 10: (20, 2500), 25: (5, 100), 50: (20, 2500), 100: (5, 100), 200: (5, 100), 400: (5, 500),
+    },
+}  # fmt: skip
 # The smallest of 0.2, 0.35, 0.5, 0.7 and 1 at which the first turn of seed 0 had updates that raised their loss.
 EDGE_RATES = {"cross_entropy": 0.7, "mse_sample": 0.7, "mse_output": 0.2}
 MOVING = ("mse_sample", "mse_output")
