@@ -41,8 +41,8 @@ This folder is a course of nbgrader. The teacher's guide in the book has the det
     python -m minidyn.coursework grade ps1        # here; submissions in submitted/STUDENT/ps1/ps1.ipynb
     python -m minidyn.coursework export ps1       # points for Moodle; --canvas TABLE for Canvas
 
-source/ has the notebooks with solutions and hidden tests, solution/ what to hand out afterwards, rubrics.md what to look
-for in written answers. Keep this folder to yourself.
+source/ has the notebooks with solutions and hidden tests, solution/ what to hand out afterwards, rubrics.md what to
+look for in written answers. Keep this folder to yourself.
 """
 CONFIG = """\
 # nbgrader's configuration: this folder is the course. `nbgrader --help-all` lists what else can be set.

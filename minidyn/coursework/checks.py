@@ -149,7 +149,7 @@ class Reading:
     hint: str
     tolerance: float = field(default=0.05)
 
-    def __call__(self, answer: Any, *, student: str = "") -> None:
+    def __call__(self, answer: Any, *, student: str | int = "") -> None:
         """Raise `Failed` unless the answer is right for the student's own picture."""
         seed = personal_seed(student)
         if answer is None or answer is Ellipsis:

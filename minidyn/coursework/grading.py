@@ -20,6 +20,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute as PlainExecute
 from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from minidyn.coursework import build
 from minidyn.coursework.execution import Execute
@@ -229,9 +230,11 @@ def _released(api: Any, course: Path, assignment: str) -> Any:
 
 
 def _config(course: Path, timeout: int, secret: str, per_student: bool) -> Config:
-    config = Config()
+    """The teacher's own nbgrader_config.py, and on top of it what grading needs."""
+    own = course / "nbgrader_config.py"
+    config = PyFileConfigLoader(own.name, path=str(course)).load_config() if own.exists() else Config()
     config.CourseDirectory.root = str(course)
-    config.CourseDirectory.course_id = "minidyn"
+    config.CourseDirectory.setdefault("course_id", "minidyn")
     config.CourseDirectory.submitted_directory = "repaired"
     plain = Autograde.autograde_preprocessors.default_args[0]
     config.Autograde.autograde_preprocessors = [Execute if one is PlainExecute else one for one in plain]

@@ -9,12 +9,12 @@ import os
 VARIABLE = "MINIDYN_HIDDEN_SEED"  # how grading tells a kernel its seed; the secret itself never enters a kernel
 
 
-def personal_seed(student: str) -> int:
+def personal_seed(student: str | int) -> int:
     """The seed of a student's own pictures: 0 for an empty name, so that a class may share one.
 
     Parameters
     ----------
-    student : str
+    student : str or int
         A name or number. Case and surrounding blanks do not count.
 
     Returns
@@ -25,16 +25,16 @@ def personal_seed(student: str) -> int:
     Raises
     ------
     TypeError
-        If `student` is not a string.
+        If `student` is neither.
 
     Examples
     --------
     >>> personal_seed(""), personal_seed(" Ada") == personal_seed("ada")
     (0, True)
     """
-    if not isinstance(student, str):
-        raise TypeError(f"student must be a string, such as '12345', got {student!r}")
-    name = student.strip().casefold()
+    if not isinstance(student, (str, int)):
+        raise TypeError(f"student must be a name or a number, such as '12345', got {student!r}")
+    name = str(student).strip().casefold()
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") if name else 0
 
 

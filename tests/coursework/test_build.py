@@ -1,7 +1,11 @@
 """From the masters to what is handed out: nothing leaks, nothing drifts."""
 
 import re
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -9,6 +13,11 @@ from harness import ASSIGNMENTS, name_of, released, source
 
 from minidyn.coursework import __main__ as command
 from minidyn.coursework import build
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+import coursework  # noqa: E402
 
 SECRETS = ("BEGIN SOLUTION", "HIDDEN TESTS", "hidden_seed", "ubric", "odel answer", "What to look for")
 
@@ -96,3 +105,26 @@ def test_the_books_page_says_the_same_as_the_notebook(assignment):
     assert row.endswith(f"| {minutes} | {points} |")
     assert 60 <= int(minutes) <= 120
     assert "**Goals.**" in first
+
+
+def test_the_built_book_gets_what_students_get_and_nothing_else(tmp_path):
+    book = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path / "html", srcdir=ROOT)
+    coursework.publish(book, None)
+    page = (build.MASTERS.parent / "index.md").read_text()
+    linked = re.findall(r'href="\.\./\.\./([^"]+)" download', page)
+    assert len(linked) == len(ASSIGNMENTS) + 1
+    assert all((tmp_path / "html" / link).is_file() for link in linked)
+    published = [path for path in (tmp_path / "html").rglob("*") if path.is_file()]
+    assert {path.name for path in published} == {Path(link).name for link in linked} | {"README.md"}
+    assert not any(word in path.read_text() for path in published if path.suffix == ".ipynb" for word in SECRETS)
+
+
+def test_students_notebooks_need_nothing_that_only_teachers_have():
+    code = (
+        "import sys\n"
+        "for name in ('nbgrader', 'jupytext', 'nbformat', 'torch', 'numba', 'sklearn'): sys.modules[name] = None\n"
+        f"from minidyn.coursework import seeds, {', '.join(ASSIGNMENTS)}\n"
+        "ps1.output_slope(lambda f, y: ps1.output_slope.right(f, y))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("output_slope: right on 3 examples\n", "")

@@ -2,13 +2,14 @@
 
 import copy
 import csv
+import shutil
 
 import pytest
 from answers import WRONG
 from harness import ASSIGNMENTS, name_of, source, tasks
 
 from minidyn.coursework import __main__ as command
-from minidyn.coursework import build, grading, seeds
+from minidyn.coursework import build, export, grading, seeds
 
 pytestmark = pytest.mark.slow
 
@@ -166,6 +167,36 @@ def test_points_given_by_hand_survive_a_regrade_and_reach_the_platforms(odd, cou
     assert "k-wrong" in capsys.readouterr().err
     assert command.main(["export", "ps1", *options]) == 0
     assert "a-master,29.5," in out.read_text()
+
+
+def test_late_work_is_noted(odd, course):
+    hand_in(course, "ps1", "y-late", submission("ps1"))
+    (course / "submitted" / "y-late" / "ps1" / "timestamp.txt").write_text("2027-03-01 13:00:00 UTC")
+    with grading.Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate="2027-03-01 12:00:00 UTC")
+    (line,) = grading.grade(course, "ps1", students=["y-late"])
+    assert line.late == 3600
+    assert export.scores(course, "ps1")["y-late"] == 22
+    with open(course / "nbgrader_config.py", "a") as file:
+        file.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    grading.grade(course, "ps1", students=["y-late"])
+    assert export.scores(course, "ps1")["y-late"] == 0
+
+
+def test_a_corrected_test_reaches_those_who_have_handed_in(odd, course):
+    path = course / "source" / "ps1" / "ps1.ipynb"
+    before = path.read_text()
+    after = before.replace("ps1.arm(arm, seed=seeds.hidden_seed())", "assert arm is None, 'harder now'")
+    assert after != before
+    try:
+        for text, points in ((after, 0), (before, 3)):
+            path.write_text(text)
+            shutil.rmtree(course / "release" / "ps1")
+            (line,) = grading.grade(course, "ps1", students=["m-name"])
+            assert line.tests["test-arm"] == points
+            assert ("harder now" in " ".join(line.remarks)) == (points == 0)
+    finally:
+        path.write_text(before)
 
 
 @pytest.mark.parametrize("assignment", [a for a in ASSIGNMENTS if a != "ps1"])
