@@ -30,6 +30,7 @@ class Execute(preprocessors.Execute):
 
     def preprocess(self, nb: Any, resources: Any, km: Any = None) -> tuple[Any, Any]:
         self.struck: dict[int, str] = {}
+        self.current = 0
         about = resources["nbgrader"]
         seed = None
         if self.secret:
