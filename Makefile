@@ -21,7 +21,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-test-all: test book
+test-all: test book coursework
 	$(BIN)/pytest -m "slow or browser"
 
 coursework: $(INSTALLED)

@@ -12,7 +12,7 @@ import pytest
 from harness import ASSIGNMENTS, name_of, released, source
 
 from minidyn.coursework import __main__ as command
-from minidyn.coursework import build
+from minidyn.coursework import build, ps1
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "book" / "_ext"))
@@ -105,6 +105,11 @@ def test_the_books_page_says_the_same_as_the_notebook(assignment):
     assert row.endswith(f"| {minutes} | {points} |")
     assert 60 <= int(minutes) <= 120
     assert "**Goals.**" in first
+
+
+def test_the_sentence_that_the_page_quotes_is_what_the_test_says():
+    quoted = re.search(r"^> Not yet\. `cross_entropy`: (.+)$", (build.MASTERS.parent / "index.md").read_text(), re.M)
+    assert quoted.group(1) in ps1.cross_entropy.wrong
 
 
 def test_the_built_book_gets_what_students_get_and_nothing_else(tmp_path):
