@@ -114,6 +114,12 @@ class TestNoise:
         assert np.std(pushes) == pytest.approx(0.1, rel=0.05)
         assert abs(np.mean(pushes)) < 0.01
 
+    def test_a_batch_is_a_task_of_its_own(self):
+        drawn = np.random.RandomState([5, 1]).choice(len(self.task), 12, replace=False)
+        few = md.Task(self.task.x[drawn], self.task.labels[drawn], 3)
+        np.testing.assert_allclose(self.run(1, 5, batch=12), self.plain(few, 1), rtol=1e-9)
+        assert np.abs(self.run(2, 5, batch=12) - self.plain(few, 2)).max() > 1e-3
+
     def test_in_the_labels_is_a_task_of_other_labels(self):
         random = np.random.RandomState([5, 1])
         other = md.Task(self.task.x, learning.replaced(self.task, 0.5, random), 3)
