@@ -56,7 +56,7 @@ def _export(options: argparse.Namespace) -> int:
         if missing:
             print(f"not in {options.canvas}: {', '.join(missing)}", file=sys.stderr)
     else:
-        export.moodle(points, out)
+        export.moodle(points, export.remarks(options.course, options.assignment), out)
     print(out)
     return 0
 

@@ -40,7 +40,16 @@ def scores(course: Path, assignment: str) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-def moodle(points: Mapping[str, float], path: Path, feedback: Mapping[str, str] | None = None) -> None:
+def remarks(course: Path, assignment: str) -> dict[str, str]:
+    """The report's sentences by student; empty where there is no report."""
+    path = Path(course) / f"report-{assignment}.csv"
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["student"]: row["remarks"] for row in csv.DictReader(file)}
+
+
+def moodle(points: Mapping[str, float], feedback: Mapping[str, str], path: Path) -> None:
     """Write a table to upload under Grades, Import, CSV file.
 
     Map "ID number" to the user's ID number (or name the folders by mail address, and map it to that), "Grade" to the
@@ -49,7 +58,7 @@ def moodle(points: Mapping[str, float], path: Path, feedback: Mapping[str, str] 
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["ID number", "Grade", "Feedback"])
-        rows.writerows([who, score, (feedback or {}).get(who, "")] for who, score in points.items())
+        rows.writerows([who, score, feedback.get(who, "")] for who, score in points.items())
 
 
 def canvas(points: Mapping[str, float], table: Path, assignment: str, path: Path) -> list[str]:

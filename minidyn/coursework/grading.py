@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def grade(
         raise FileNotFoundError(f"students must have submitted/<student>/{assignment}, got {students or 'nobody'}")
     config = _config(course, timeout, secret or _secret(course), per_student)
     lines = []
-    with _programs():
+    with _surroundings():
         api = NbGraderAPI(config=config)
         released = _released(api, course, assignment)
         for student in chosen:
@@ -122,17 +123,26 @@ def grade(
 
 
 def write_report(path: Path, lines: Sequence[Line]) -> None:
-    """Write the lines as CSV: one a student, with a column for each test."""
-    tests = list(dict.fromkeys(name for line in lines for name in line.tests))
+    """Write the lines as CSV, one a student, with a column for each test. Other students' lines stay."""
+    rows = {}
+    if path.exists():
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = {row["student"]: row for row in csv.DictReader(file)}
+    for line in lines:
+        rows[line.student] = {
+            "student": line.student,
+            "score": line.score,
+            "max_score": line.max_score,
+            "late_seconds": line.late,
+            "to_grade_by_hand": " ".join(line.to_grade),
+            **line.tests,
+            "remarks": " ".join(line.remarks),
+        }
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row if name != "remarks"))
     with open(path, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["student", "score", "max_score", "late_seconds", "to_grade_by_hand", *tests, "remarks"])
-        for line in lines:
-            points = [line.tests.get(name, 0.0) for name in tests]
-            by_hand = " ".join(line.to_grade)
-            rows.writerow(
-                [line.student, line.score, line.max_score, line.late, by_hand, *points, " ".join(line.remarks)]
-            )
+        writer = csv.DictWriter(file, [*columns, "remarks"])
+        writer.writeheader()
+        writer.writerows(row for _, row in sorted(rows.items()))
 
 
 def _grade_one(api: Any, course: Path, assignment: str, student: str, released: Any) -> Line:
@@ -254,11 +264,13 @@ def _secret(course: Path) -> str:
 
 
 @contextmanager
-def _programs() -> Iterator[None]:
-    """nbgrader calls alembic as a program: it stands beside Python."""
+def _surroundings() -> Iterator[None]:
+    """nbgrader calls alembic as a program, which stands beside Python; and its own code warns where all is well."""
     before = os.environ["PATH"]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(nbgrader|nbformat)\.")
+            yield
     finally:
         os.environ["PATH"] = before
