@@ -25,7 +25,7 @@ def test_the_gain_is_known_to_3_per_cent_on_seeds_and_data_that_nothing_was_chos
     assert not {*load("phase-diagram").seed.values} & {*pairs.seed.values}
     assert 0 not in pairs.data_seed
     gain = pairs.validation_accuracy.sel(loss="dynamical") - pairs.validation_accuracy.sel(loss="static")
-    for width in pairs.width.values:
+    for width in learning.WIDTHS:
         low, high = learning.interval(gain.sel(width=width), "data_seed")[1:]
         assert high - low < 0.06
 
