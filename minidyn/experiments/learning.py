@@ -74,7 +74,7 @@ def interval(values: xr.DataArray, over: str) -> tuple[float, float, float]:
     Returns
     -------
     mean, low, high : float
-        NaN where nothing counts.
+        NaN where fewer than two groups count.
 
     Examples
     --------
@@ -85,10 +85,11 @@ def interval(values: xr.DataArray, over: str) -> tuple[float, float, float]:
     """
     within = [dim for dim in values.dims if dim != over]
     total, count = values.sum(within).values.astype(float), values.count(within).values
-    if not count.any():
+    total, count = total[count > 0], count[count > 0]
+    if len(total) < 2:
         return np.nan, np.nan, np.nan
     again = np.random.RandomState(0).randint(0, len(total), (4000, len(total)))
-    drawn = total[again].sum(axis=1) / np.maximum(count[again].sum(axis=1), 1)
+    drawn = total[again].sum(axis=1) / count[again].sum(axis=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(total.sum() / count.sum()), float(low), float(high)
 

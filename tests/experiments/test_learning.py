@@ -59,8 +59,8 @@ class TestInterval:
         values = xr.DataArray([[1.0, np.nan], [3.0, 3.0], [np.nan, np.nan]], dims=("group", "seed"))
         mean, low, high = learning.interval(values, "group")
         assert mean == pytest.approx(7 / 3)
-        assert 0 <= low <= mean <= high <= 3
-        assert np.isnan(learning.interval(values.where(False), "group")).all()
+        assert 1 <= low <= mean <= high <= 3
+        assert np.isnan(learning.interval(values.where(values < 2), "group")).all()
 
 
 def test_pairs_share_weights_and_samples():
