@@ -14,6 +14,7 @@ import xarray as xr
 
 from minidyn.experiments.learning import TRAINED, interval
 from minidyn.experiments.results import load
+from minidyn.experiments.topography import NAMES
 
 HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold here"
 PAPERS = {"P1": "ruizgarcia2021", "P2": "ruizgarcia2022", "P3": "lavin2024"}
@@ -217,11 +218,12 @@ def _widens(data: xr.Dataset, pairs: xr.Dataset) -> Finding:
     first, last = middle.sel(cycle=3), middle.isel(cycle=12)
     width = int(pairs.width.max())
     static, moving = _pairs(pairs, width)
-    difference = interval(np.log(moving.sharpness) - np.log(static.sharpness), "data_seed")
+    both = (static.accuracy >= TRAINED) & (moving.accuracy >= TRAINED)
+    difference = interval((np.log(moving.sharpness) - np.log(static.sharpness)).where(both), "data_seed")
     ratio = "{:.2f} (95%: {:.2f} to {:.2f})".format(*np.exp(difference))
     measured = (
         f"sharpness in mid-turn rises to {_ratio(first)} in turn 4, then falls to {_ratio(last)} in turn 13; of the "
-        f"static loss after the rest, H={width}, dynamical over static training: {ratio}, geometric mean"
+        f"static loss after the rest, H={width}, dynamical over static training where both train: {ratio}"
     )
     falls, wider = float(last.mean()) < float(first.mean()), difference[2] < 0
     verdict = HOLDS if falls and wider else IN_PART if falls or wider else NOT
@@ -247,6 +249,119 @@ def _regularises(data: xr.Dataset) -> Finding:
         given_trained.append(given[1] > 0)
     verdict = HOLDS if all(over_all) and any(given_trained) else IN_PART if any(over_all) else NOT
     return Finding("validation accuracy, " + "; ".join(rows), _settings(data), verdict)
+
+
+@claim(
+    "C8",
+    "P3",
+    "The oscillations change the landscape globally, but not its global minima.",
+    page="topography/dynamical-losses",
+    experiments=("global-minima",),
+)
+def _keeps_minima(data: xr.Dataset) -> Finding:
+    """Where static squared error vanishes. Holds: no Γ has a gradient there, and each changes the curvature."""
+    steepest = float(data.gradient.max())
+    sharper = data.sharpness.max("phase") / data.static_sharpness
+    back = [
+        f"{NAMES[str(loss)]} {int((data.final_loss.sel(loss=loss).isel(relative_step=-1) < 1e-12).sum())}"
+        for loss in data.loss.values
+    ]
+    measured = (
+        f"zero-loss weights (static squared error {float(data.static_loss.max()):.0e} at most): the gradient is "
+        f"{steepest:.0e} at most for any Γ, and the greatest sharpness of a cycle {_ratio(sharper)} times the static "
+        f"one. At {float(data.relative_step[-1]) / 2:.0%} of the rate that static descent bears there, turns throw "
+        f"runs out; after a rest so many of the {data.sizes['seed']} are back at zero: {', '.join(back)}"
+    )
+    verdict = HOLDS if steepest < 1e-9 and float(sharper.min()) > 1.05 else NOT
+    return Finding(measured, f"{data.sizes['seed']} seeds", verdict)
+
+
+@claim(
+    "C9",
+    "P3",
+    "Network size and learning rate set the depth and the sharpness of the minima that are explored.",
+    page="topography/size-and-learning-rate",
+    experiments=("size-and-rate",),
+)
+def _size_and_rate(data: xr.Dataset) -> Finding:
+    """Holds: the final loss falls with width, the sharpness with the rate, each at each value of the other.
+
+    By two standard errors. In part: some of these.
+    """
+    end = data.isel(step=slice(-30, None)).mean("step")
+    rows = [
+        f"H={width}, η={rate:g}: loss {_ratio(end.static_loss.sel(width=width, learning_rate=rate))}, sharpness "
+        f"{_ratio(end.sharpness.sel(width=width, learning_rate=rate))}"
+        for width in data.width.values
+        for rate in data.learning_rate.values
+    ]
+    falls = [*_falls(end.static_loss, "width", "learning_rate"), *_falls(end.sharpness, "learning_rate", "width")]
+    verdict = HOLDS if all(falls) else IN_PART if any(falls) else NOT
+    return Finding("; ".join(rows), f"{data.sizes['seed']} seeds", verdict)
+
+
+def _falls(values: xr.DataArray, along: str, other: str) -> list[bool]:
+    """Whether the mean over the seeds falls between neighbours along a dimension, by two standard errors."""
+    mean, error = values.mean("seed"), values.std("seed", ddof=1) / values.sizes["seed"] ** 0.5
+    step = mean.diff(along)
+    apart = 2 * np.sqrt(error**2 + error.shift({along: 1}) ** 2).isel({along: slice(1, None)})
+    return (step < -apart).transpose(along, other).values.ravel().tolist()
+
+
+@claim(
+    "C10",
+    "P3",
+    "Several dynamical losses significantly improve validation accuracy, over sizes, most for small networks.",
+    page="topography/validation",
+    experiments=("held-out-losses",),
+)
+def _improves(data: xr.Dataset) -> Finding:
+    """Holds: two losses or more gain at half of the widths or more (95%), and the half of narrower networks gains more.
+
+    In part: a loss gains at some width.
+    """
+    rows, several, small = [], 0, []
+    for loss in data.loss.values:
+        gains = []
+        for width in data.width.values:
+            pairs = data.sel(loss=loss, width=width)
+            gain = pairs.validation_accuracy.sel(kind="dynamical") - pairs.validation_accuracy.sel(kind="static")
+            gains.append(interval(gain, "data_seed"))
+        sure = [low > 0 for _, low, _ in gains]
+        several += sum(sure) >= len(sure) / 2
+        means, half = [mean for mean, _, _ in gains], len(gains) // 2
+        small.append(np.mean(means[:half]) > np.mean(means[-half:]))
+        shown = ", ".join(f"H={width} {_gain(gain)}" for width, gain in zip(data.width.values, gains, strict=True))
+        rows.append(f"{NAMES[str(loss)]}: {shown}")
+    verdict = HOLDS if several >= 2 and all(small) else IN_PART if several else NOT
+    return Finding("; ".join(rows), f"{data.sizes['data_seed'] * data.sizes['seed']} pairs a point", verdict)
+
+
+@claim(
+    "C11",
+    "P3",
+    "As the landscape evolves there are instabilities, linked to edge-of-stability minimisation.",
+    page="topography/edge-of-instability",
+    experiments=("edge",),
+)
+def _edges(data: xr.Dataset) -> Finding:
+    """Windows of 125 updates. Holds: for each loss, nine of ten that bounce have η λ_max above 2, few others do.
+
+    A window bounces where more than a tenth of its updates raise the loss they descend.
+    """
+    bounces, above = data.bounces > 0.1, data.edge_most > 2
+    rows, linked = [], []
+    for loss in data.loss.values:
+        hit, over = bounces.sel(loss=loss), above.sel(loss=loss)
+        among, others = float(over.where(hit).mean()), float(hit.where(~over).mean())
+        doubled = float((data.period.sel(loss=loss).where(hit) != 1).where(hit).mean())
+        rows.append(
+            f"{NAMES[str(loss)]}: {float(hit.mean()):.0%} of the windows bounce; of these {among:.0%} have η λ_max "
+            f"above 2 and {doubled:.0%} a period above 1 or none; of those below 2, {others:.0%} bounce"
+        )
+        linked.append(bool(hit.any()) and among > 0.9 and others < 0.1)
+    verdict = HOLDS if all(linked) else IN_PART if any(linked) else NOT
+    return Finding("; ".join(rows), f"{data.sizes['seed']} seeds", verdict)
 
 
 @claim(
