@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -66,6 +67,16 @@ def test_a_chapter_says_the_same_in_plain_words():
 def test_a_publisher_installs_from_the_repository():
     first = translate(CHAPTERS[0], repository="someone/minidyn").cells[0].source
     assert "git+https://github.com/someone/minidyn" in first
+
+
+@pytest.mark.parametrize(("repository", "buttons"), [("", []), ("someone/minidyn", ["Binder", "Colab"])])
+def test_one_line_of_the_configuration_switches_the_launch_buttons_on(repository, buttons):
+    app = SimpleNamespace(config=SimpleNamespace(minidyn_repository=repository))
+    context = {"ipynb_source": "book/index.ipynb", "header_buttons": []}
+    notebooks.launch(app, "book/index", "page.html", context, None)
+    shown = [button for group in context["header_buttons"] for button in group["buttons"]]
+    assert [button["text"] for button in shown] == buttons
+    assert all(repository in button["url"] and "book/index" in button["url"] for button in shown)
 
 
 @pytest.mark.slow
