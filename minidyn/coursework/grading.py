@@ -150,7 +150,8 @@ def _grade_one(api: Any, course: Path, assignment: str, student: str, released: 
     repaired = course / "repaired" / student / assignment
     for folder in (repaired, course / "autograded" / student / assignment):
         shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(incoming, repaired, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints"))
+    ignored = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints")
+    shutil.copytree(incoming, repaired, ignore=ignored, ignore_dangling_symlinks=True)
     submitted, remarks = read(incoming, assignment)
     if submitted is not None:
         try:
@@ -161,7 +162,7 @@ def _grade_one(api: Any, course: Path, assignment: str, student: str, released: 
             if not result["success"]:
                 last = str(result.get("error") or result.get("log")).strip().splitlines()[-1]
                 remarks.append(f"Nothing graded: nbgrader stopped with {last}")
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # a notebook in name only
+        except Exception as error:  # a notebook in name only: the others' turn
             remarks.append(f"Nothing graded: the notebook is broken ({type(error).__name__}: {error}).")
     with api.gradebook as gradebook:
         if any(remark.startswith("Nothing graded") for remark in remarks):

@@ -89,6 +89,10 @@ def odd(course):
     broken = course / "submitted" / "o-broken" / "ps1" / "ps1.ipynb"
     broken.parent.mkdir(parents=True)
     broken.write_text('{"cells": [')
+    broken.with_name("link").symlink_to("nowhere")
+    hollow = course / "submitted" / "p-hollow" / "ps1" / "ps1.ipynb"
+    hollow.parent.mkdir(parents=True)
+    hollow.write_text('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"source": 3}]}')
     return {line.student: line for line in grading.grade(course, "ps1", timeout=20, secret="of a test")}
 
 
@@ -108,6 +112,7 @@ LOST = {
     "m-name": ([], "The file is called ps1 (2).ipynb, not ps1.ipynb."),
     "n-nothing": (list(tasks("ps1")), "Nothing graded: the folder holds no notebook."),
     "o-broken": (list(tasks("ps1")), "Nothing graded: ps1.ipynb is not a notebook"),
+    "p-hollow": (list(tasks("ps1")), "Nothing graded: ps1.ipynb is not a notebook"),
 }
 
 
