@@ -32,6 +32,11 @@ def chosen(data: xr.Dataset) -> tuple[float, int]:
     return float(amplitude), int(period)
 
 
+def trained(data: xr.Dataset) -> xr.DataArray:
+    """Which runs trained at all: at least 97% of the training images right at the end."""
+    return data.accuracy >= 0.97
+
+
 def gains(data: xr.Dataset, amplitude: float, period: int) -> xr.DataArray:
     """Validation accuracy over that of the static loss, seed by seed."""
     accuracy = data.validation_accuracy.sel(period=period)
