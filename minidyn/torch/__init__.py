@@ -11,6 +11,7 @@
     top_eigenvalues(model, (x, y), criterion, k=3)
 
 Images: `python -m minidyn.torch digits --amplitude 10 --period 100` trains Myrtle5; `Trainer` does it from Python.
+Ensembles of small networks: `minidyn.sweep(..., engine="torch")`; `python -m minidyn.torch.benchmark` times them.
 Works with PyTorch 2.6 and later. Everything here is tested on the CPU; none of it has yet been run on a GPU.
 """
 
