@@ -33,7 +33,7 @@ CHOICES: dict[str, dict[int, tuple[float, int]]] = {  # by `learning.chosen`, fr
         5: (20, 100), 10: (20, 2500), 25: (5, 100), 50: (20, 2500), 100: (5, 100), 200: (5, 100), 400: (5, 500),
     },
 }  # fmt: skip
-HELD_OUT = {loss: {width: pair for width, pair in pairs.items() if width <= 50} for loss, pairs in CHOICES.items()}
+HELD_OUT = {loss: {width: pair for width, pair in pairs.items() if width <= 200} for loss, pairs in CHOICES.items()}
 # The smallest of 0.2, 0.35, 0.5, 0.7 and 1 at which the first turn of seed 0 had updates that raised their loss.
 EDGE_RATES = {"cross_entropy": 0.7, "mse_sample": 0.7, "mse_output": 0.2}
 MOVING = ("mse_sample", "mse_output")
