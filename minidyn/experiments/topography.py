@@ -177,7 +177,7 @@ def _summarise_sizes(data: xr.Dataset) -> str:
     shows="loss and sharpness along static training: three widths and two learning rates",
     claims=("C9",),
     quick={"widths": (5, 10), "rates": (0.3, 1), "seeds": range(2), "steps": 3500},
-    full={"widths": (10, 50, 200), "rates": (0.3, 1), "seeds": range(8), "steps": 25000},
+    full={"widths": (10, 50, 200), "rates": (0.3, 1), "seeds": range(20), "steps": 25000},
     sample={"widths": (10,)},
     summary=_summarise_sizes,
 )
