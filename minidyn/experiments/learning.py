@@ -413,7 +413,7 @@ def controls(
 
 
 def advice(classes: int) -> tuple[float, int]:
-    """Amplitude and period to try first, read off the spirals' phase diagrams before any other data were tried.
+    """Amplitude and period to try first, read off the spirals' phase diagrams before the grid on digits was run.
 
     At its peak the class whose turn it is has ten elevenths of all weight: A = 10 (C - 1), which is 20 for three
     classes. Turns are short: 50 updates, at the learning rate at which the static loss ends lowest.
