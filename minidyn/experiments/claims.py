@@ -259,8 +259,8 @@ def _regularises(data: xr.Dataset, controls: xr.Dataset) -> Finding:
     )
     measured = (
         f"validation accuracy, {'; '.join(rows)}. But at H=30 the best of {others.size} other disturbances, "
-        f"{best.control.item()}, gains {100 * float(best):+.0f}%, the oscillation {100 * float(moving):+.0f}%: it is one "
-        "of several that help"
+        f"{best.control.item()}, gains {100 * float(best):+.0f}%, the oscillation {100 * float(moving):+.0f}%: it is "
+        "one of several that help"
     )
     return Finding(measured, f"{_settings(data)}; controls: {controls.sizes['seed']} seeds", verdict)
 
