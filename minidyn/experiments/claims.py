@@ -254,7 +254,7 @@ def _regularises(data: xr.Dataset, controls: xr.Dataset) -> Finding:
     score = controls.validation_accuracy.sel(width=30).mean("seed")
     others = (score - score.sel(control="static")).drop_sel(control=["static", "oscillation"])
     best, moving = (
-        others.isel(control=int(others.argmax())),
+        others.isel(control=int(np.argmax(others.data))),
         score.sel(control="oscillation") - score.sel(control="static"),
     )
     measured = (
