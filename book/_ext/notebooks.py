@@ -108,7 +108,7 @@ def inline(text, values, bibliography):
     text = re.sub(r"\{cite:p\}`([^`]+)`", lambda found: f"({cited(bibliography, found[1])})", text)
     text = re.sub(r"\{lab\}`([^`<]+?)\s*<[^`]*>`", r"\1", text)
     text = re.sub(r"\{[\w:-]+\}`([^`<]+?)(?:\s*<[^`]*>)?`", r"\1", text)
-    return re.sub(r"\]\((?!\w+:)([\w./-]+?)(#[\w-]+)?\)(?<!\.\w{3}\))", r"](\1.ipynb\2)", text)
+    return re.sub(r"\]\((?!\w+:)([\w./-]+?)(?:\.md)?(#[\w-]+)?\)(?<!\.\w{3}\))", r"](\1.ipynb\2)", text)
 
 
 def cited(bibliography, keys):

@@ -22,7 +22,7 @@ SHORT = ["foundations/spiral", "tilting/dynamical-loss", "forgetting/interferenc
 MYST = """
 # Title
 
-{cite:t}`ruizgarcia2021` say {glue:text}`number`, see [there](other/page) and [out](https://example.org).
+{cite:t}`ruizgarcia2021` say {glue:text}`number`, see [there](other/page.md) and [out](https://example.org).
 
 :::{admonition} Predict
 :class: tip
