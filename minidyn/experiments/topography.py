@@ -391,7 +391,7 @@ def _summarise_edge(data: xr.Dataset) -> str:
     shows="η λ_max against 2, bounces and periods of the orbit through the turns of three dynamical losses",
     claims=("C11",),
     quick={"rates": EDGE_RATES, "width": 10, "seeds": range(2), "amplitude": 70, "period": 500, "turns": 2},
-    full={"rates": EDGE_RATES, "width": 100, "seeds": range(100, 104), "amplitude": 70, "period": 5000, "turns": 6},
+    full={"rates": EDGE_RATES, "width": 100, "seeds": range(100, 116), "amplitude": 70, "period": 5000, "turns": 6},
     sample={"seeds": (100, 101), "turns": 2},
     summary=_summarise_edge,
 )
