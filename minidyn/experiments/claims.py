@@ -469,7 +469,7 @@ def _card(one: Claim) -> str:
             f"**{one.number}. {one.says}**",
             "",
             f"- **{found.verdict.capitalize()}.** {found.measured[0].upper()}{found.measured[1:]}.",
-            f"- Seeds: {found.seeds}. Shown in [{one.page}](../{one.page}.md). Again: {commands}.",
+            f"- Seeds: {found.seeds}. Shown in [](../{one.page}.md). Again: {commands}.",
             f"- Rule: {' '.join((one.judge.__doc__ or '').split())}",
         ]
     )
