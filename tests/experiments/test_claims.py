@@ -57,7 +57,7 @@ FALSE = {
     "C7": {"held_out": swapped("loss", "static", "dynamical")},
     "C8": {"global_minima": lambda data: data.assign(gradient=1 + data.gradient)},
     "C10": {"held_out_losses": swapped("kind", "static", "dynamical")},
-    "C11": {"edge": lambda data: data.assign(edge_most=0 * data.edge_most)},
+    "C11": {"edge": lambda data: data.assign(bounces=0.5 - data.bounces)},
     "C12": {"interference": lambda data: data.assign(ones=1 + 0 * data.ones)},
     "C13": {"adder": lambda data: data.assign(accuracy=0 * data.accuracy)},
     "C15": {"sequential": swapped("after", "ones", "twos")},
