@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,18 @@ def test_pages_work_from_disk(page):
     page.goto((SITE / f"{formulas}.html").as_uri())
     page.locator("mjx-container").first.wait_for()
     assert page.evaluate("document.fonts.ready.then(() => document.fonts.check('1em MJXTEX'))")
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("name", ["book/index", "book/tilting/landscape", "book/topography/edge-of-instability"])
+def test_words_lead_to_the_glossary_where_they_first_stand(name):
+    links = re.findall(
+        r'<a class="glossary[^>]* href="[./]*reference/glossary.html#([^"]+)"', (SITE / f"{name}.html").read_text()
+    )
+    assert links
+    assert len(set(links)) == len(links)
+    glossary = (SITE / "book" / "reference" / "glossary.html").read_text()
+    assert all(f'id="{anchor}"' in glossary for anchor in links)
 
 
 def test_search_finds_a_page(page, site):
