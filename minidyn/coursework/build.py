@@ -129,15 +129,16 @@ def build(out: Path, masters: Path = MASTERS) -> list[Path]:
     for folder in (student, instructor):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+    rubrics = []
     for name, master in assignments(masters).items():
         notebook = source(master)
+        rubrics.append(_rubrics(name, notebook))
         write(student / f"{name}.ipynb", release(notebook))
         write(instructor / "source" / name / f"{name}.ipynb", notebook)
         write(instructor / "solution" / f"{name}.ipynb", solution(notebook))
     (student / "README.md").write_text(STUDENTS)
     (instructor / "README.md").write_text(TEACHERS)
     (instructor / "nbgrader_config.py").write_text(CONFIG)
-    rubrics = [_rubrics(name, source(master)) for name, master in assignments(masters).items()]
     (instructor / "rubrics.md").write_text("# Rubrics and model answers\n\n" + "\n".join(rubrics))
     return [archive(folder) for folder in (student, instructor)]
 

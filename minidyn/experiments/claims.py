@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from minidyn.experiments import learning, topography
 from minidyn.experiments.learning import TRAINED, interval
 from minidyn.experiments.results import load
 from minidyn.experiments.topography import NAMES
 
 HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold here"
-PAPERS = {"P1": "ruizgarcia2021", "P2": "ruizgarcia2022", "P3": "lavin2024"}
 
 
 @dataclass(frozen=True)
@@ -105,26 +105,13 @@ def _trains(data: xr.Dataset) -> Finding:
 def _generalises(data: xr.Dataset) -> Finding:
     """At the widest network. Holds: where both runs train, the gain is above 0; in part: only where one does not."""
     width = int(data.width.max())
-    gain, given, trained = _gains(*_pairs(data, width))
+    gain, trained, given = learning.gains(*_pairs(data, width))
     verdict = HOLDS if given[1] > 0 else IN_PART if gain[1] > 0 else NOT
     measured = (
         f"H={width}: validation accuracy {_gain(gain)} over all pairs; {_gain(given)} where both runs train "
         f"({trained[0]} static and {trained[1]} dynamical runs do)"
     )
     return Finding(measured, _settings(data), verdict)
-
-
-def _gains(
-    static: xr.Dataset, moving: xr.Dataset
-) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, int]]:
-    """The gain in validation accuracy, over all pairs and where both train; how many runs train."""
-    gain = moving.validation_accuracy - static.validation_accuracy
-    one, other = static.accuracy >= TRAINED, moving.accuracy >= TRAINED
-    return (
-        interval(gain, "data_seed"),
-        interval(gain.where(one & other), "data_seed"),
-        (int(one.sum()), int(other.sum())),
-    )
 
 
 @claim(
@@ -244,7 +231,7 @@ def _regularises(data: xr.Dataset, controls: xr.Dataset) -> Finding:
     """
     rows, over_all, given_trained = [], [], []
     for width in data.width.values:
-        gain, given, _ = _gains(*_pairs(data, width))
+        gain, _, given = learning.gains(*_pairs(data, width))
         rows.append(
             f"H={width}: {_gain(gain)}" + (f", where both train {_gain(given)}" if given[0] == given[0] else "")
         )
@@ -336,11 +323,7 @@ def _improves(data: xr.Dataset) -> Finding:
     """
     rows, several, small = [], 0, []
     for loss in data.loss.values:
-        gains = []
-        for width in data.width.values:
-            pairs = data.sel(loss=loss, width=width)
-            gain = pairs.validation_accuracy.sel(kind="dynamical") - pairs.validation_accuracy.sel(kind="static")
-            gains.append(interval(gain, "data_seed"))
+        gains = [topography.gains(data.sel(loss=loss, width=width))[0] for width in data.width.values]
         sure = [low > 0 for _, low, _ in gains]
         several += sum(sure) >= len(sure) / 2
         means, half = [mean for mean, _, _ in gains], len(gains) // 2
@@ -423,8 +406,7 @@ def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
     unseen pairs gain, and in the stream unseen pairs end above 90%. In part: one of the three."""
     cells = sequential.sel(learner="adder")
     cells = cells.where(cells.learned.astype(bool), drop=True)
-    change = cells.R.sel(set="ones", after="twos") - cells.R.sel(set="ones", after="ones")
-    rise = cells.R.sel(set="unseen", after="twos") - cells.R.sel(set="unseen", after="ones")
+    change, rise = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
     end = stream.accuracy.sel(learner="adder", set="unseen").isel(examples=-1)
     keeps = -float(change.mean()) < max(0.01, 2 * float(change.std(ddof=1)) / change.size**0.5)
     gains = float(rise.mean()) > 2 * float(rise.std(ddof=1)) / rise.size**0.5
@@ -438,6 +420,11 @@ def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
     return Finding(measured, f"{sequential.sizes['seed']} seeds", verdict)
 
 
+def _over_twos(cells: xr.Dataset, pairs: str) -> xr.DataArray:
+    """By how much the share of right sums changes while the twos are learned."""
+    return cells.R.sel(set=pairs, after="twos") - cells.R.sel(set=pairs, after="ones")
+
+
 @claim(
     "C15",
     "P2",
@@ -448,8 +435,7 @@ def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
 def _on_average(sequential: xr.Dataset, stream: xr.Dataset, adder: xr.Dataset) -> Finding:
     """Holds: over all seeds, learned or not, the mean on the ones falls by less than 1%; that on unseen pairs rises."""
     cells = sequential.sel(learner="adder")
-    change = cells.R.sel(set="ones", after="twos") - cells.R.sel(set="ones", after="ones")
-    rise = cells.R.sel(set="unseen", after="twos") - cells.R.sel(set="unseen", after="ones")
+    change, rise = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
     measured = f"over all seeds: ones change by {_percent(change)}, unseen pairs by {_percent(rise)}"
     good = [float(change.mean()) > -0.01, float(rise.mean()) > 0]
     seeds = ", ".join(str(data.sizes["seed"]) for data in (sequential, stream, adder))

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import minidyn as md
-from minidyn import _progress
+from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
 from minidyn.record import Record, Settings
 from minidyn.sweeps import UNSEEN
@@ -92,6 +90,32 @@ def interval(values: xr.DataArray, over: str) -> tuple[float, float, float]:
     drawn = total[again].sum(axis=1) / count[again].sum(axis=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(total.sum() / count.sum()), float(low), float(high)
+
+
+Gains = tuple[tuple[float, float, float], tuple[int, int, int, int], tuple[float, float, float]]
+
+
+def gains(static: xr.Dataset, moving: xr.Dataset) -> Gains:
+    """What the oscillation adds to the validation accuracy of pairs of runs, and how many of them train.
+
+    Parameters
+    ----------
+    static, moving : xarray.Dataset
+        How the runs of each pair end, over "data_seed" and "seed".
+
+    Returns
+    -------
+    gain : tuple of float
+        Mean and 95% interval over all pairs, see `interval`.
+    trained : tuple of int
+        Runs that train: static, dynamical, of how many pairs; and pairs in which both do.
+    given : tuple of float
+        Mean and interval over the pairs in which both train.
+    """
+    gain = moving.validation_accuracy - static.validation_accuracy
+    one, other = static.accuracy >= TRAINED, moving.accuracy >= TRAINED
+    trained = int(one.sum()), int(other.sum()), gain.size, int((one & other).sum())
+    return interval(gain, "data_seed"), trained, interval(gain.where(one & other), "data_seed")
 
 
 def spell(found: tuple[float, float, float]) -> str:
@@ -319,21 +343,20 @@ def _control(
         "random turns": TurnsInOrder(gamma, order),
         "one class held": Held(amplitude),
     }
-    with threadpool_limits(1, "blas"):
-        if kind in moving:
-            params = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=disturbed, **settings).params
-        else:
-            noise = {"label noise": "labels", "gradient noise": "gradient", "mini-batches": "batch"}[kind]
-            what: dict[str, Any] = {noise: strength}
-            params = with_noise(net, params, task, steps=disturbed, seed=seed, **what)
-        run = md.train(net, params, task, static, steps=rest, **settings)
-        new = unseen(0.2, UNSEEN)
-        return {
-            "accuracy": float(run.history.accuracy[-1]),
-            "validation_accuracy": float((net.logits(run.params, new.x).argmax(axis=1) == new.labels).mean()),
-            "static_loss": float(run.history.static_loss[-1]),
-            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
-        }
+    if kind in moving:
+        params = md.train(net, params, task, md.CrossEntropy(moving[kind]), steps=disturbed, **settings).params
+    else:
+        noise = {"label noise": "labels", "gradient noise": "gradient", "mini-batches": "batch"}[kind]
+        what: dict[str, Any] = {noise: strength}
+        params = with_noise(net, params, task, steps=disturbed, seed=seed, **what)
+    run = md.train(net, params, task, static, steps=rest, **settings)
+    new = unseen(0.2, UNSEEN)
+    return {
+        "accuracy": float(run.history.accuracy[-1]),
+        "validation_accuracy": float((net.logits(run.params, new.x).argmax(axis=1) == new.labels).mean()),
+        "static_loss": float(run.history.static_loss[-1]),
+        "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
+    }
 
 
 def _summarise_controls(data: xr.Dataset) -> str:
@@ -399,12 +422,8 @@ def controls(
 ) -> xr.Dataset:
     """How runs end over (control, width, seed). Every run ends with `rest` undisturbed steps of the static loss."""
     cells = [(*control, width, seed) for control in controls for width in widths for seed in seeds]
-    jobs = (joblib.delayed(_control)(*cell, amplitude, period, steps, rest) for cell in cells)
-    found = []
-    with _progress.bar(len(cells), "controls", "runs", shown=progress) as bar:
-        for result in joblib.Parallel(joblib.cpu_count(), return_as="generator")(jobs):
-            found.append(result)
-            bar.update(1)
+    runs = [(*cell, amplitude, period, steps, rest) for cell in cells]
+    found = in_parallel(_control, runs, "controls", progress)
     names = [f"{kind} {strength:g}" if strength else kind for kind, strength in controls]
     shape = len(names), len(widths), len(seeds)
     coords = {"control": names, "width": list(widths), "seed": list(seeds)}

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import minidyn as md
-from minidyn import _progress, orbits
-from minidyn.experiments.learning import RECIPE, SHORT, TRAINED, interval, run_grid, spell
+from minidyn import orbits
+from minidyn.experiments import learning
+from minidyn.experiments.learning import RECIPE, SHORT, TRAINED, Gains, run_grid, spell
+from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
 from minidyn.sweeps import LOSSES
 
@@ -90,30 +90,9 @@ def _summarise_held_out(data: xr.Dataset) -> str:
     return "\n".join(rows)
 
 
-def gains(
-    pairs: xr.Dataset,
-) -> tuple[tuple[float, float, float], tuple[int, int, int, int], tuple[float, float, float]]:
-    """What the oscillation adds to the validation accuracy of pairs of runs, and how many of them train.
-
-    Parameters
-    ----------
-    pairs : xarray.Dataset
-        Part of "held-out-losses", over "kind" ("static", "dynamical"), "data_seed" and "seed".
-
-    Returns
-    -------
-    gain : tuple of float
-        Mean and 95% interval over all pairs, see `interval`.
-    trained : tuple of int
-        Runs that train: static, dynamical, of how many pairs; and pairs in which both do.
-    given : tuple of float
-        Mean and interval over the pairs in which both train.
-    """
-    static, moving = pairs.sel(kind="static"), pairs.sel(kind="dynamical")
-    gain = moving.validation_accuracy - static.validation_accuracy
-    one, other = static.accuracy >= TRAINED, moving.accuracy >= TRAINED
-    trained = int(one.sum()), int(other.sum()), gain.size, int((one & other).sum())
-    return interval(gain, "data_seed"), trained, interval(gain.where(one & other), "data_seed")
+def gains(pairs: xr.Dataset) -> Gains:
+    """`learning.gains` of a part of "held-out-losses", over "kind" ("static", "dynamical"), "data_seed" and "seed"."""
+    return learning.gains(pairs.sel(kind="static"), pairs.sel(kind="dynamical"))
 
 
 @experiment(
@@ -251,7 +230,7 @@ def global_minima(
     - final_loss, final_sharpness: of the static loss, after `rest` more updates of it at η = 0.3
     """
     cells = [(seed, width, steps, turns, period, rest) for seed in seeds]
-    return xr.concat(_parallel(_one_minimum, cells, "global-minima", progress), xr.IndexVariable("seed", list(seeds)))
+    return xr.concat(in_parallel(_one_minimum, cells, "global-minima", progress), xr.IndexVariable("seed", list(seeds)))
 
 
 def _one_minimum(seed: int, width: int, steps: int, turns: int, period: int, rest: int) -> xr.Dataset:
@@ -408,7 +387,7 @@ def edge(
     """What happens in windows of 125 updates that begin at "step", over (loss, seed, step): see `_windows`."""
     steps = turns * period
     cells = [(loss, width, rate, seed, amplitude, period, steps) for loss, rate in rates.items() for seed in seeds]
-    found = _laid_out(_parallel(_windows, cells, "edge", progress), {"loss": list(rates), "seed": list(seeds)})
+    found = _laid_out(in_parallel(_windows, cells, "edge", progress), {"loss": list(rates), "seed": list(seeds)})
     found["learning_rate"] = ("loss", list(rates.values()))
     return found.assign_attrs(period=period)
 
@@ -482,7 +461,7 @@ def edge_periods(
     """Bounces and rise of the whole run as in "edge", and accuracy at its end, over (loss, period, seed)."""
     coords: dict[str, list] = {"loss": list(rates), "period": list(periods), "seed": list(seeds)}
     cells = [(loss, width, rates[loss], seed, amplitude, T, steps) for loss, T, seed in product(*coords.values())]
-    return _laid_out(_parallel(_bounces, cells, "edge-periods", progress), coords)
+    return _laid_out(in_parallel(_bounces, cells, "edge-periods", progress), coords)
 
 
 def _bounces(*cell: Any) -> xr.Dataset:
@@ -571,7 +550,7 @@ def edge_noise(
         (loss, width, rates[loss], seed, amplitude, period, steps, None if size == 300 else size)
         for loss, amplitude, size, seed in product(*coords.values())
     ]
-    return _laid_out(_parallel(_sharpnesses, cells, "edge-noise", progress), coords)
+    return _laid_out(in_parallel(_sharpnesses, cells, "edge-noise", progress), coords)
 
 
 def _sharpnesses(
@@ -612,7 +591,7 @@ def edge_growth(
 ) -> xr.Dataset:
     """Growth rates per update over (loss, step), averaged over windows of 125 updates: of a tangent, of a distance."""
     cells = [(loss, width, rate, seed, amplitude, period, window) for loss, rate in rates.items()]
-    return _laid_out(_parallel(_growth, cells, "edge-growth", progress), {"loss": list(rates)})
+    return _laid_out(in_parallel(_growth, cells, "edge-growth", progress), {"loss": list(rates)})
 
 
 def _growth(
@@ -681,7 +660,7 @@ def burst_spectra(
 ) -> xr.Dataset:
     """edges: η times all eigenvalues, over (loss, at, rank); F over (loss, step), at every update of the window."""
     cells = [(loss, width, rate, seed, amplitude, period, window, every) for loss, rate in rates.items()]
-    return _laid_out(_parallel(_spectra, cells, "burst-spectra", progress), {"loss": list(rates)})
+    return _laid_out(in_parallel(_spectra, cells, "burst-spectra", progress), {"loss": list(rates)})
 
 
 def _spectra(
@@ -694,22 +673,6 @@ def _spectra(
     series = {"edges": (("at", "rank"), spectra), "F": ("step", history.loss.values)}
     coords = {"at": at, "rank": 1 + np.arange(spectra.shape[1]), "step": history.step.values}
     return xr.Dataset(series, coords).astype(np.float32)
-
-
-def _parallel(function: Any, cells: Sequence[tuple], name: str, progress: bool) -> list[xr.Dataset]:
-    """function(*cell) for all cells, in order, on all cores."""
-    found = []
-    jobs = (joblib.delayed(_alone)(function, cell) for cell in cells)
-    with _progress.bar(len(cells), name, "runs", shown=progress) as bar:
-        for result in joblib.Parallel(joblib.cpu_count(), return_as="generator")(jobs):
-            found.append(result)
-            bar.update(1)
-    return found
-
-
-def _alone(function: Any, cell: tuple) -> Any:
-    with threadpool_limits(1, "blas"):
-        return function(*cell)
 
 
 def _laid_out(results: list[xr.Dataset], coords: Mapping[str, list]) -> xr.Dataset:

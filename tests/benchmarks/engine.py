@@ -27,14 +27,13 @@ def with_engine(engine):
     return descend
 
 
-def with_jax():
-    """JAX's compiled scan in float64: loss, static loss and accuracy recorded at each step, as `train` does."""
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+def jax_update(task):
+    """JAX, in float64, and its update of one 2-H-3 network: the new weights, and F, static loss and accuracy."""
     import jax
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
-    x, labels = jnp.array(TASK.x), jnp.array(TASK.labels)
+    x, labels = jnp.array(task.x), jnp.array(task.labels)
 
     def loss(params, weights):
         (w1, b1), (w2, b2) = params
@@ -47,8 +46,15 @@ def with_jax():
         record, slopes = jax.value_and_grad(loss, has_aux=True)(params, weights)
         return jax.tree.map(lambda p, s: p - RATE * s, params, slopes), record
 
+    return jax, update
+
+
+def with_jax():
+    """JAX's compiled scan on one core, which records at each step what `train` does."""
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    jax, update = jax_update(TASK)
     scan = jax.jit(lambda params, weights: jax.lax.scan(update, params, weights))
-    params = jax.tree.map(jnp.array, PARAMS)
+    params = jax.tree.map(jax.numpy.array, PARAMS)
 
     def descend(steps):
         jax.block_until_ready(scan(params, LOSS.gamma.weights(STEP + np.arange(steps))))

@@ -16,8 +16,10 @@ import joblib
 import numpy as np
 
 import minidyn as md
+from tests.benchmarks.__main__ import RATE
+from tests.benchmarks.engine import jax_update
 
-WIDTH, POINTS, RATE = 100, 300, 1.0
+WIDTH, POINTS = 100, 300
 AMPLITUDE, PERIOD = 70, 5000
 NETWORKS = 16
 SHORT, LONG = 200, 1200
@@ -36,26 +38,9 @@ def with_sweep(width=WIDTH, points=POINTS, workers=None):
 
 def with_jax(width=WIDTH, points=POINTS, networks=NETWORKS):
     """All networks at once: a compiled scan over the steps of a vmap over the networks."""
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
-    task, net = md.spiral(points // 3), md.MLP(2, width, 3)
-    gamma = md.Oscillation(AMPLITUDE, PERIOD)
-    x, labels = jnp.array(task.x), jnp.array(task.labels)
-    stacked = jax.tree.map(lambda *each: jnp.stack(each), *[net.init(seed) for seed in range(networks)])
-
-    def loss(params, weights):
-        (w1, b1), (w2, b2) = params
-        logits = jax.nn.relu(x @ w1 + b1) @ w2 + b2
-        elements = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1)[:, 0]
-        right = jnp.mean(logits.argmax(axis=1) == labels)
-        return jnp.mean(weights[labels] * elements), (jnp.mean(elements), right)
-
-    def update(params, weights):
-        record, slopes = jax.value_and_grad(loss, has_aux=True)(params, weights)
-        return jax.tree.map(lambda p, s: p - RATE * s, params, slopes), record
-
+    jax, update = jax_update(md.spiral(points // 3))
+    net, gamma = md.MLP(2, width, 3), md.Oscillation(AMPLITUDE, PERIOD)
+    stacked = jax.tree.map(lambda *each: jax.numpy.stack(each), *[net.init(seed) for seed in range(networks)])
     together = jax.vmap(update, in_axes=(0, None))
     scan = jax.jit(lambda params, weights: jax.lax.scan(together, params, weights))
 
