@@ -9,20 +9,24 @@
     run.history.hessian_max.plot()
 
 Pictures, sliders and PyTorch have rooms of their own, imported on demand: `minidyn.plots`, `minidyn.widgets`,
-`minidyn.playground`, `minidyn.torch`; and so has the third paper: `minidyn.forgetting`.
+`minidyn.lab`, `minidyn.torch`; and so has the third paper: `minidyn.forgetting`.
 """
 
-from minidyn.curvature import Spectrum, hessian, hessian_eigenvalues, hessian_product, landscape
-from minidyn.descent import Run, load_run, train
-from minidyn.kernel import ntk, ntk_eigenvalues
+from minidyn import _renamed
+from minidyn.curvature import hessian, hessian_eigenvalues, hessian_product, landscape
+from minidyn.derivatives import gradient
+from minidyn.eigenvalues import Spectrum
 from minidyn.losses import CrossEntropy, SquaredError
 from minidyn.mlp import MLP
-from minidyn.model import gradient
 from minidyn.oscillation import Oscillation
 from minidyn.sweeps import sweep
+from minidyn.tangent_kernel import ntk, ntk_eigenvalues
 from minidyn.task import Task, spiral
+from minidyn.training import Run, load_run, train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+_renamed.install()
 
 __all__ = [
     "MLP",

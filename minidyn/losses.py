@@ -42,11 +42,11 @@ class Loss(ABC):
         return f"{type(self).__name__}({'' if self.gamma is None else self.gamma})"
 
     @abstractmethod
-    def parts(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
+    def terms_and_gradient(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
         """Elements e, shape (P, 1) or (P, C), and their slopes ∂(Σe)/∂f, shape (P, C)."""
 
     @abstractmethod
-    def bends(self, logits: NDArray, labels: NDArray) -> NDArray:
+    def output_hessian(self, logits: NDArray, labels: NDArray) -> NDArray:
         """Second derivatives ∂²(Σe)/∂f∂f, shape (P, C, C)."""
 
     def class_weights(self, step: int, classes: int) -> NDArray:
@@ -56,15 +56,15 @@ class Loss(ABC):
             return np.ones(classes)
         return check.array(f"gamma.weights({step})", self.gamma.weights(step), (classes,))
 
-    def spread(self, weights: NDArray, labels: NDArray) -> NDArray:
+    def expand(self, weights: NDArray, labels: NDArray) -> NDArray:
         """The class weights laid out over samples and outputs: shape (P, 1), or (1, C)."""
         return weights[None, :] if self.per_output else weights[labels][:, None]
 
-    def gather(self, elements: NDArray, labels: NDArray, classes: int) -> NDArray:
-        """The sums of the elements that each class weight multiplies, shape (C,): the other way than `spread`."""
+    def sum_per_class(self, elements: NDArray, labels: NDArray, classes: int) -> NDArray:
+        """The sums of the elements that each class weight multiplies, shape (C,): the other way than `expand`."""
         if self.per_output:
             return elements.sum(axis=0)
-        return np.bincount(labels, across(np.add, elements)[:, 0], classes)
+        return np.bincount(labels, reduce_classes(np.add, elements)[:, 0], classes)
 
     def value(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> float:
         """F at a step.
@@ -88,17 +88,17 @@ class Loss(ABC):
             Where the shapes disagree with each other or with the classes of `gamma`.
         """
         logits, labels, weight = self._laid_out(logits, labels, step)
-        return np.sum(weight * self.parts(logits, labels)[0]) / len(labels)
+        return np.sum(weight * self.terms_and_gradient(logits, labels)[0]) / len(labels)
 
     def gradient(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> NDArray:
         """∂F/∂logits, shape (P, C); arguments and errors as for `value`."""
         logits, labels, weight = self._laid_out(logits, labels, step)
-        return weight * self.parts(logits, labels)[1] / len(labels)
+        return weight * self.terms_and_gradient(logits, labels)[1] / len(labels)
 
     def curvature(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> NDArray:
         """∂²F/∂logits², the block of each sample, shape (P, C, C); arguments and errors as for `value`."""
         logits, labels, weight = self._laid_out(logits, labels, step)
-        return weight[:, :, None] * self.bends(logits, labels) / len(labels)
+        return weight[:, :, None] * self.output_hessian(logits, labels) / len(labels)
 
     def _laid_out(self, logits: Any, labels: Any, step: int) -> tuple[NDArray, NDArray, NDArray]:
         logits, labels = np.array(logits), np.asarray(labels)
@@ -110,7 +110,7 @@ class Loss(ABC):
         if not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(f"labels must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
         self.check_classes(classes)
-        return logits, labels, self.spread(self.class_weights(step, classes), labels)
+        return logits, labels, self.expand(self.class_weights(step, classes), labels)
 
     def check_classes(self, classes: int) -> None:
         """Raise a ValueError where `gamma` weighs another number of classes."""
@@ -144,15 +144,15 @@ class CrossEntropy(Loss):
     0.6931471805599453
     """
 
-    def parts(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
-        shifted = logits - across(np.maximum, logits)
+    def terms_and_gradient(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
+        shifted = logits - reduce_classes(np.maximum, logits)
         exponential = np.exp(shifted)
-        total = across(np.add, exponential)
+        total = reduce_classes(np.add, exponential)
         truth = one_hot(labels, logits.shape[1])
         return np.log(total) - shifted[truth][:, None], exponential / total - truth
 
-    def bends(self, logits: NDArray, labels: NDArray) -> NDArray:
-        probability = self.parts(logits, labels)[1] + one_hot(labels, logits.shape[1])
+    def output_hessian(self, logits: NDArray, labels: NDArray) -> NDArray:
+        probability = self.terms_and_gradient(logits, labels)[1] + one_hot(labels, logits.shape[1])
         diagonal = probability[:, :, None] * np.eye(logits.shape[1])
         return diagonal - probability[:, :, None] * probability[:, None, :]
 
@@ -195,11 +195,11 @@ class SquaredError(Loss):
     def __repr__(self) -> str:
         return f"SquaredError({self.gamma}, weighting={self.weighting!r})"
 
-    def parts(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
+    def terms_and_gradient(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
         residual = logits - one_hot(labels, logits.shape[1])
         return residual**2 / logits.shape[1], 2 * residual / logits.shape[1]
 
-    def bends(self, logits: NDArray, labels: NDArray) -> NDArray:
+    def output_hessian(self, logits: NDArray, labels: NDArray) -> NDArray:
         samples, classes = logits.shape
         return np.broadcast_to(2 / classes * np.eye(classes), (samples, classes, classes))
 
@@ -209,7 +209,7 @@ def one_hot(labels: NDArray, classes: int) -> NDArray:
     return labels[:, None] == np.arange(classes)
 
 
-def across(combine: Any, columns: NDArray) -> NDArray:
+def reduce_classes(combine: Any, columns: NDArray) -> NDArray:
     """The columns of (P, C) combined into one, (P, 1): NumPy is slow at reducing along a short last axis."""
     return reduce(combine, columns.T)[:, None]
 

@@ -14,11 +14,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from minidyn import _checks as check
-from minidyn import model
-from minidyn.descent import train
+from minidyn import derivatives, model
 from minidyn.losses import Loss
 from minidyn.model import Model
 from minidyn.task import Task
+from minidyn.training import train
 
 ROUNDING = 1e-13  # relative: a wobble below this is none
 
@@ -374,7 +374,7 @@ def tangent_growth(
         nonlocal tangent
         if tangent is None:
             tangent = _direction(model.flatten(net, params, task.x)[0].size, seed)
-        moved = tangent - learning_rate * model.hessian_product(net, params, task, loss, step)(tangent)
+        moved = tangent - learning_rate * derivatives.hessian_product(net, params, task, loss, step)(tangent)
         norm = np.linalg.norm(moved)
         tangent = moved / norm
         return float(np.log(norm))
@@ -451,7 +451,7 @@ def separation_growth(
             second = here + distance * _direction(here.size, seed)
         apart = np.linalg.norm(second - here)
         near = here + (second - here) * (distance / apart)
-        logits, pullback = model.vjp(net, unflatten(near), task.x)
+        logits, pullback = derivatives.vjp(net, unflatten(near), task.x)
         second = near - learning_rate * pullback(loss.gradient(logits, task.labels, step))
         return float(np.log(apart / distance))
 

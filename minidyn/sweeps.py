@@ -27,14 +27,15 @@ from threadpoolctl import threadpool_limits
 from minidyn import _checks as check
 from minidyn import _progress, storage
 from minidyn.curvature import hessian_eigenvalues
-from minidyn.descent import train
 from minidyn.losses import CrossEntropy, Loss, SquaredError
-from minidyn.measures import as_measures
 from minidyn.mlp import MLP
 from minidyn.model import flatten
 from minidyn.oscillation import Oscillation
-from minidyn.record import RESERVED, SERIES, Settings
 from minidyn.task import Task, spiral
+from minidyn.training import train
+from minidyn.training.measures import as_measures
+from minidyn.training.record import RESERVED, SERIES
+from minidyn.training.settings import Settings
 
 LOSSES: dict[str, Callable[[Oscillation | None], Loss]] = {
     "cross_entropy": CrossEntropy,
@@ -256,7 +257,7 @@ class _Plan:
         return found | {f"{name}_history": self._history(run.history, name) for name in self.measure}
 
     def _run_together(self, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        from minidyn.torch.ensemble import descend_together
+        from minidyn.ensembles.torch import descend_together
 
         assert self.device is not None
         own = as_measures({name: wish for name, wish in self.measure.items() if name not in SERIES})
@@ -264,7 +265,11 @@ class _Plan:
         runs, starts = [], []
         for cell in cells:
             net, task, unseen, loss = self._problem(cell)
-            runs.append(Settings(net, task, loss, cell["learning_rate"], 0, None, 0, unseen, own))
+            runs.append(
+                Settings(
+                    net=net, task=task, loss=loss, learning_rate=cell["learning_rate"], validation=unseen, measures=own
+                )
+            )
             starts.append(flatten(net, net.init(cell["seed"]), task.x)[0])
         endings = descend_together(runs, starts, self.steps, kept, engine=self.engine, device=self.device)
         found = []
@@ -435,7 +440,7 @@ def _resolve(engine: str) -> str:
 
 def _check_device(device: Any, engine: str) -> str | None:
     if engine in TORCH:
-        from minidyn.torch.ensemble import check_device
+        from minidyn.ensembles.torch import check_device
 
         return check_device(device, engine)
     if device is not None:

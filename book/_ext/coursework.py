@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from minidyn.coursework import build
+from minidyn.coursework.teacher import build
 
 FOLDER = "_downloads/coursework"  # in the built book
 

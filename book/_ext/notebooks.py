@@ -20,7 +20,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import parse_file
 
-from minidyn.playground import state
+from minidyn.lab import state
 
 GLUE = '''def glue(name, value, display=False):
     """The book sets this number into its text."""
@@ -86,9 +86,9 @@ def prose(text, values, bibliography):
 def directive(found):
     """What a directive says, as Markdown; the lab as a cell."""
     name, title, body = found["name"], found["title"].strip(), OPTIONS.sub("", found["body"])
-    if name == "playground":
+    if name == "lab":
         settings = ", ".join(f"{key}={value!r}" for key, value in state.parse(title).items())
-        return new_code_cell(f"from minidyn.playground import Lab\n\nLab({settings})")
+        return new_code_cell(f"from minidyn.lab import Lab\n\nLab({settings})")
     if name == "exercise-start":
         return f"### Exercise {title}\n"
     if name == "solution-start":

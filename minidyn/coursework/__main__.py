@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from minidyn.coursework.build import build
+    from minidyn.coursework.teacher.build import build
 
     for path in build(options.out):
         print(path)
@@ -30,7 +30,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from minidyn.coursework.grading import grade
+    from minidyn.coursework.teacher.grade import grade
 
     lines = grade(
         options.course,
@@ -47,7 +47,7 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from minidyn.coursework import export
+    from minidyn.coursework.teacher import export
 
     points = export.scores(options.course, options.assignment)
     out = options.out or Path(f"{options.assignment}.csv")

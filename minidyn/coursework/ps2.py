@@ -137,7 +137,7 @@ dynamical_loss = Check(
 
 def _own(logits: NDArray, labels: NDArray) -> NDArray:
     """What each sample adds, shape (P,)."""
-    return md.CrossEntropy().parts(logits, labels)[0][:, 0]
+    return md.CrossEntropy().terms_and_gradient(logits, labels)[0][:, 0]
 
 
 def _slope(logits: NDArray, labels: NDArray, weights: NDArray) -> NDArray:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 import minidyn as md
 from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
-from minidyn.record import Record, Settings
 from minidyn.sweeps import UNSEEN
+from minidyn.training.record import Record
+from minidyn.training.settings import Settings
 
 WIDTHS = (10, 30, 100)  # named before any of this was run
 AMPLITUDES = (2, 3, 5, 10, 20, 40, 70, 140)
@@ -303,11 +304,11 @@ def with_noise(
         How many samples an update sees. (Batches that do not pass through the data epoch by epoch, as those of
         `train` do, but are compiled.)
     """
-    from minidyn import compiled  # here, for it needs numba
+    from minidyn.training import compiled_engine as compiled  # here, for it needs numba
 
     random = np.random.RandomState([seed, 1])
     seen = md.Task(task.x[:batch], task.labels[:batch], task.classes)
-    settings = Settings(net, seen, md.CrossEntropy(), 1.0, 0, None, 0, None, (), engine="compiled")
+    settings = Settings(net=net, task=seen, loss=md.CrossEntropy(), learning_rate=1.0, engine="compiled")
     engine, record = compiled.CompiledEngine(settings), Record(settings, 0, steps)
     vector = np.concatenate([part.ravel() for layer in params for part in layer])
     for done in range(steps):

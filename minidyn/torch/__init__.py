@@ -23,9 +23,9 @@ except ImportError as error:
 from minidyn.torch.curvature import top_eigenvalues
 from minidyn.torch.grid import train_grid
 from minidyn.torch.images import Images, cifar10, digits
-from minidyn.torch.kernel import empirical_ntk
 from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
 from minidyn.torch.networks import Myrtle5
+from minidyn.torch.tangent_kernel import empirical_ntk
 from minidyn.torch.training import Trainer
 
 __all__ = [

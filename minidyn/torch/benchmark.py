@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 import minidyn as md
+from minidyn.ensembles.torch import DTYPES, check_device, descend_together, networks_a_launch
 from minidyn.model import flatten
-from minidyn.record import Settings
-from minidyn.torch.ensemble import DTYPES, check_device, descend_together, networks_a_launch
+from minidyn.training.settings import Settings
 
 PASSES = 10  # over the hidden units, an update: five products, relu and its derivative, counted one by one
 OPERATIONS = 30  # an update, a sample and hidden unit, with 2 inputs, a constant and 3 outputs
@@ -50,7 +50,7 @@ def network_steps(device: str, engine: str, networks: int, *, width: int = 100, 
     runs, starts = [], []
     for seed in range(networks):
         loss = md.CrossEntropy(md.Oscillation(5 + seed % 8, 500))
-        runs.append(Settings(net, task, loss, 0.1, 0, None, 0, None, ()))
+        runs.append(Settings(net=net, task=task, loss=loss, learning_rate=0.1))
         starts.append(flatten(net, net.init(seed), task.x)[0])
     short, long = 20, 120
 
@@ -90,7 +90,7 @@ def _several(device: str, engine: str, width: int, points: int) -> list[int]:
     """One launch that fits a cache on a processor; from few to many on a GPU."""
     if device.startswith("cuda"):
         return [64, 256, 1024, 4096]
-    run = Settings(md.MLP(2, width, 3), md.spiral(points // 3), md.CrossEntropy(), 0.1, 0, None, 0, None, ())
+    run = Settings(net=md.MLP(2, width, 3), task=md.spiral(points // 3), loss=md.CrossEntropy(), learning_rate=0.1)
     return [networks_a_launch(run, DTYPES[engine], device)]
 
 

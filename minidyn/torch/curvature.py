@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from minidyn.curvature import Spectrum, lanczos
+from minidyn.eigenvalues import Spectrum, lanczos
 from minidyn.torch._functional import cast, cast_module, compute_dtype, first, function_of
 
 

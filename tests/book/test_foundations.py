@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import live_jupyterlab as lab
 import pytest
+
+from tests import live_jupyterlab as lab
 
 pytestmark = pytest.mark.browser
 

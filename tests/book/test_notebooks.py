@@ -29,7 +29,7 @@ MYST = """
 Guess.
 :::
 
-```{playground} A=20&T=500&only=map
+```{lab} A=20&T=500&only=map
 No scripts.
 ```
 

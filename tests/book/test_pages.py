@@ -74,7 +74,7 @@ def test_page_is_accessible(page, site, name, mode):
 
 def is_ours(static):
     """Whether this static file is the project's, not the theme's."""
-    return (ROOT / "book" / "_static" / static).exists() or (ROOT / "minidyn" / "playground" / static).exists()
+    return (ROOT / "book" / "_static" / static).exists() or (ROOT / "minidyn" / "lab" / static).exists()
 
 
 @each_page

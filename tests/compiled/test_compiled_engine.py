@@ -7,9 +7,9 @@ import pytest
 from autograd.misc import flatten
 
 import minidyn as md
-from minidyn import engine
+from minidyn.training import numpy_engine as engine
 
-compiled = pytest.importorskip("minidyn.compiled")
+compiled = pytest.importorskip("minidyn.training.compiled_engine")
 
 
 class Ramp:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from autograd.misc import flatten
-from problems import Sines, Smooth
 
 import minidyn as md
+from tests.core.problems import Sines, Smooth
 
 TASK, NET = md.spiral(20), md.MLP(2, 8, 3)
 LOSS = md.CrossEntropy(md.Oscillation(10, 40))

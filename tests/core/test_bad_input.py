@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import Smooth
 
 import minidyn as md
-from minidyn.curvature import lanczos
+from minidyn.eigenvalues import lanczos
+from tests.core.problems import Smooth
 
 NET, TASK, LOSS = md.MLP(2, 4, 3), md.spiral(4), md.CrossEntropy(md.Oscillation(5, 10))
 PARAMS, FLAT = NET.init(0), np.ones(NET.size)

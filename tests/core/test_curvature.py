@@ -6,10 +6,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from problems import LOSSES, Smooth, random_problem
 
 import minidyn as md
-from minidyn.curvature import lanczos
+from minidyn.eigenvalues import lanczos
+from tests.core.problems import LOSSES, Smooth, random_problem
 
 
 def symmetric(size, seed):

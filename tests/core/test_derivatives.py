@@ -6,10 +6,10 @@ import autograd
 import numpy as np
 import pytest
 from autograd.misc import flatten
-from problems import LOSSES, Plain, Sines, Smooth, flat, random_problem
 
 import minidyn as md
-from minidyn import model
+from minidyn import derivatives
+from tests.core.problems import LOSSES, Plain, Sines, Smooth, flat, random_problem
 
 PRECISION = 1e-10  # of the largest entry
 
@@ -76,7 +76,7 @@ def test_a_plain_model_gets_the_same_from_autograd(hidden, loss):
     u = np.random.RandomState(0).randn(net.size)
     products = [md.hessian_product(n, params, task, loss, step)(u) for n in (plain, net)]
     assert close(*products)
-    assert close(model.jvp(plain, params, task.x, u), net.jvp(params, task.x, u))
+    assert close(derivatives.jvp(plain, params, task.x, u), net.jvp(params, task.x, u))
 
 
 def test_parameters_in_a_dict_keep_the_order_of_autograd_flatten():

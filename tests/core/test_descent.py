@@ -15,12 +15,13 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.misc import flatten
-from problems import LOSSES, Smooth, flat
-from runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minidyn as md
-from minidyn import loop, model
+from minidyn import model
+from minidyn.training import loop
+from tests.core.problems import LOSSES, Smooth, flat
+from tests.core.runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
 
 
 class TestRecord:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from finite_differences import check_derivative
-from problems import LOSSES, flat, random_problem
 
 import minidyn as md
+from tests.core.finite_differences import check_derivative
+from tests.core.problems import LOSSES, flat, random_problem
 
 
 def pieces(hidden, loss="cross_entropy", seed=1):

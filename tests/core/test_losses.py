@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from problems import LOSSES, Sines
 
 import minidyn as md
+from tests.core.problems import LOSSES, Sines
 
 EXTREME = np.array([[1e4, 0.0, -1e4], [-1e4, 1e4, 1e4], [0.0, 0.0, 0.0], [1e4, 1e4, 1e4]])
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from autograd.misc import flatten
-from problems import flat
 
 import minidyn as md
+from tests.core.problems import flat
 
 NETS = [md.MLP(2, 100, 3), md.MLP(4, 2), md.MLP(1, 3, 5, 2)]
 

@@ -28,7 +28,7 @@ build_meta.build_sdist(folder)
 USE = """
 import minidyn as md
 from minidyn.experiments import all_experiments, load
-from minidyn.playground import Lab
+from minidyn.lab import Lab
 
 assert "site" in md.__file__, md.__file__
 assert load("published-run").attrs["experiment"] == "published-run"
@@ -64,4 +64,4 @@ def test_wheel_and_sdist_are_complete(tmp_path):
     subprocess.run([sys.executable, "-P", "-c", USE], cwd=tmp_path, env=environment, check=True)
     with tarfile.open(sdist) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
-    assert {"pyproject.toml", "LICENSE", "minidyn/playground/lab.js", "book/_data/published-run.nc"} <= names
+    assert {"pyproject.toml", "LICENSE", "minidyn/lab/lab.js", "book/_data/published-run.nc"} <= names

@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from problems import LOSSES, Sines, flat, random_problem
 
 import minidyn as md
+from tests.core.problems import LOSSES, Sines, flat, random_problem
 
 problems = st.builds(random_problem, st.integers(0, 3), st.sampled_from(sorted(LOSSES)), st.integers(0, 10**6))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from problems import Sines, Smooth
-from runs import LOSS, NET, OWN, SETUPS, TASK, assert_same, interrupt_at, train
 
 import minidyn as md
 from minidyn import storage
+from tests.core.problems import Sines, Smooth
+from tests.core.runs import LOSS, NET, OWN, SETUPS, TASK, assert_same, interrupt_at, train
 
 # what is the reader's own has to be given again
 AGAIN = {

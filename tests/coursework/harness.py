@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from unittest import mock
 
-from minidyn.coursework import build
 from minidyn.coursework.seeds import VARIABLE
+from minidyn.coursework.teacher import build
 
 ASSIGNMENTS = build.assignments()
 

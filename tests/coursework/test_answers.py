@@ -3,8 +3,9 @@
 import importlib
 
 import pytest
-from answers import ROUTES, WRONG
-from harness import ASSIGNMENTS, name_of, released, run, tasks
+
+from tests.coursework.answers import ROUTES, WRONG
+from tests.coursework.harness import ASSIGNMENTS, name_of, released, run, tasks
 
 
 def check_of(assignment, task):

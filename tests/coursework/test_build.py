@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from harness import ASSIGNMENTS, name_of, released, source
 
 from minidyn.coursework import __main__ as command
-from minidyn.coursework import build, ps1
+from minidyn.coursework import ps1
+from minidyn.coursework.teacher import build
+from tests.coursework.harness import ASSIGNMENTS, name_of, released, source
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "book" / "_ext"))

@@ -5,10 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
-from harness import run, tasks
 
 from minidyn.coursework import seeds
 from minidyn.coursework.checks import Check, Failed, Reading
+from tests.coursework.harness import run, tasks
 
 MEAN = Check("mean", np.mean, lambda random: (random.randn(4),), {"You took the sum.": np.sum}, "Add, then divide.")
 BOTH = Check("both", lambda x: (x.min(), x.max()), lambda random: (random.randn(4),), {}, "Least, then greatest.")

@@ -5,11 +5,13 @@ import csv
 import shutil
 
 import pytest
-from answers import WRONG
-from harness import ASSIGNMENTS, name_of, source, tasks
 
 from minidyn.coursework import __main__ as command
-from minidyn.coursework import build, export, grading, seeds
+from minidyn.coursework import seeds
+from minidyn.coursework.teacher import build, export
+from minidyn.coursework.teacher import grade as grading
+from tests.coursework.answers import WRONG
+from tests.coursework.harness import ASSIGNMENTS, name_of, source, tasks
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from minidyn.coursework.execution import Execute
+from minidyn.coursework.teacher.sandbox import Execute
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def test_the_cells_around_it_run(code, error):
 
 
 def test_a_notebook_of_hanging_cells_is_given_up_in_the_end(monkeypatch):
-    monkeypatch.setattr("minidyn.coursework.execution.MOST", 2)
+    monkeypatch.setattr("minidyn.coursework.teacher.sandbox.MOST", 2)
     cells = [nbformat.v4.new_code_cell(text) for text in ("1", *["while True: pass"] * 5)]
     done, _ = Execute(timeout=2).preprocess(nbformat.v4.new_notebook(cells=cells), ABOUT)
     assert done.cells[0].outputs[0].data["text/plain"] == "1"

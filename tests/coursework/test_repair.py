@@ -4,10 +4,10 @@ import copy
 
 import nbformat
 import pytest
-from harness import name_of, released, source
 
-from minidyn.coursework import build
-from minidyn.coursework.repair import read, repair
+from minidyn.coursework.teacher import build
+from minidyn.coursework.teacher.repair import read, repair
+from tests.coursework.harness import name_of, released, source
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Trains on a few digits with a checkpoint every 10 updates, and kills itself: python killed_worker.py WHERE FILE.
 
 WHERE is "between" two checkpoints (after update 37) or "writing" the one of update 30. Started by
-test_torch_training.py, which also imports `make_trainer`.
+test_training.py, which also imports `make_trainer`.
 """
 
 from __future__ import annotations

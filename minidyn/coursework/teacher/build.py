@@ -1,0 +1,199 @@
+"""One master an assignment: from it come the students' notebook, the teacher's and the solution.
+
+A master is a Python file in jupytext's percent form. Three marks on its cells are all that grading needs:
+
+    # %% task="ntk"                        what the student writes; BEGIN SOLUTION ... END SOLUTION is cut out
+    # %% test="ntk" points=4               its test; BEGIN HIDDEN TESTS ... END HIDDEN TESTS is cut out
+    # %% [markdown] answer="open" points=4 a written answer, graded by hand; the master holds model answer and rubric
+
+Here they become nbgrader's own metadata, and nbgrader's own preprocessors make the students' version.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions, ComputeChecksums, LockCells
+from nbgrader.utils import is_grade, is_solution
+
+MASTERS = Path(__file__).parents[3] / "book" / "coursework" / "masters"
+RELEASE = (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests, ComputeChecksums)
+STUDENTS = """\
+# Assignments
+
+1. Install minidyn, once. In a copy of the project: `pip install ".[pictures]" jupyterlab`. Your teacher may give you an
+   address instead: `pip install "minidyn[pictures] @ ADDRESS" jupyterlab`.
+2. Open a notebook: `jupyter lab ps1.ipynb`.
+3. Write where it says so. Run a test as often as you like: it says what was probably misunderstood.
+4. Before you hand in: Kernel, Restart and Run All Cells. Then save, and hand in the .ipynb under its own name.
+"""
+TEACHERS = """\
+# The course
+
+This folder is a course of nbgrader. The teacher's guide in the book has the details.
+
+    pip install ".[coursework]"                   # in a copy of the project
+    python -m minidyn.coursework grade ps1        # here; submissions in submitted/STUDENT/ps1/ps1.ipynb
+    python -m minidyn.coursework export ps1       # points for Moodle; --canvas TABLE for Canvas
+
+source/ has the notebooks with solutions and hidden tests, solution/ what to hand out afterwards, rubrics.md what to
+look for in written answers. Keep this folder to yourself.
+"""
+CONFIG = """\
+# nbgrader's configuration: this folder is the course. `nbgrader --help-all` lists what else can be set.
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = "minidyn"
+"""
+
+
+def assignments(masters: Path = MASTERS) -> dict[str, Path]:
+    """The masters by name, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none: they come with the repository, not with the installed package.
+
+    Examples
+    --------
+    >>> list(assignments())
+    ['ps1', 'ps2', 'ps3', 'ps4', 'ps5']
+    """
+    found = {path.stem: path for path in sorted(Path(masters).glob("ps*.py"))}
+    if not found:
+        raise FileNotFoundError(f"masters must be a folder with ps*.py, got {str(masters)!r} (run in a clone)")
+    return found
+
+
+def source(master: Path) -> Any:
+    """The teacher's notebook: everything that is in the master, with nbgrader's metadata.
+
+    Raises
+    ------
+    ValueError
+        If a mark is unknown, or a name occurs twice.
+    """
+    notebook = jupytext.read(master, fmt="py:percent")
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    seen: set[str] = set()
+    for number, cell in enumerate(notebook.cells):
+        marks = {key: value for key, value in cell.metadata.items() if not key.startswith("lines_to")}
+        cell.metadata = _graded(marks, master)
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in seen:
+            raise ValueError(f"names must be unique, got {name!r} twice in {master.name}")
+        seen |= {name} - {None}
+        cell.id = name or f"cell-{number}"
+    return notebook
+
+
+def release(notebook: Any) -> Any:
+    """The students' notebook: without solutions, hidden tests, model answers and rubrics."""
+    return _processed(notebook, *RELEASE)
+
+
+def solution(notebook: Any) -> Any:
+    """The notebook to hand out afterwards: with solutions and model answers, without hidden tests."""
+    return _processed(notebook, ClearOutput, ClearHiddenTests)
+
+
+def points(notebook: Any) -> dict[str, tuple[float, bool]]:
+    """The points of each graded cell, and whether they are given by hand."""
+    graded = [cell for cell in notebook.cells if is_grade(cell)]
+    return {c.metadata.nbgrader.grade_id: (float(c.metadata.nbgrader.points), is_solution(c)) for c in graded}
+
+
+def build(out: Path, masters: Path = MASTERS) -> list[Path]:
+    """Write the students' folder, the teacher's folder and an archive of each.
+
+    Parameters
+    ----------
+    out : Path
+        Emptied of an earlier build.
+    masters : Path
+
+    Returns
+    -------
+    list of Path
+        The two archives: the same bytes from the same masters.
+    """
+    student, instructor = Path(out) / "student", Path(out) / "instructor"
+    for folder in (student, instructor):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    rubrics = []
+    for name, master in assignments(masters).items():
+        notebook = source(master)
+        rubrics.append(_rubrics(name, notebook))
+        write(student / f"{name}.ipynb", release(notebook))
+        write(instructor / "source" / name / f"{name}.ipynb", notebook)
+        write(instructor / "solution" / f"{name}.ipynb", solution(notebook))
+    (student / "README.md").write_text(STUDENTS)
+    (instructor / "README.md").write_text(TEACHERS)
+    (instructor / "nbgrader_config.py").write_text(CONFIG)
+    (instructor / "rubrics.md").write_text("# Rubrics and model answers\n\n" + "\n".join(rubrics))
+    return [archive(folder) for folder in (student, instructor)]
+
+
+def write(path: Path, notebook: Any) -> None:
+    """Write a notebook, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def archive(folder: Path) -> Path:
+    """Zip a folder beside itself. No clock enters: the same files give the same bytes."""
+    path = folder.with_name(f"minidyn-coursework-{folder.name}.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+            entry = zipfile.ZipInfo(str(Path(folder.name) / file.relative_to(folder)), (2020, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _graded(marks: Any, master: Path) -> Any:
+    """nbgrader's metadata for a cell's marks."""
+    kinds = [kind for kind in ("task", "test", "answer") if kind in marks]
+    unknown = set(marks) - {"task", "test", "answer", "points", "tags"}
+    if unknown or len(kinds) > 1 or ("points" in marks) != bool({"test", "answer"} & set(marks)):
+        raise ValueError(f"marks must be task, or test or answer with points, got {dict(marks)} in {master.name}")
+    kept = {"tags": marks["tags"]} if "tags" in marks else {}
+    if not kinds:
+        return nbformat.from_dict(kept)
+    kind = kinds[0]
+    about = {
+        "grade_id": marks[kind] if kind == "task" else f"{kind}-{marks[kind]}",
+        "grade": kind != "task",
+        "solution": kind != "test",
+        "locked": kind == "test",
+        "task": False,
+        "schema_version": 3,
+    }
+    if kind != "task":
+        about["points"] = float(marks["points"])
+    return nbformat.from_dict(kept | {"nbgrader": about})
+
+
+def _processed(notebook: Any, *preprocessors: Any) -> Any:
+    resources: dict[str, Any] = {"nbgrader": {}}
+    notebook = nbformat.from_dict(notebook)
+    for preprocessor in preprocessors:
+        notebook, resources = preprocessor().preprocess(notebook, resources)
+    return notebook
+
+
+def _rubrics(name: str, notebook: Any) -> str:
+    parts = [f"## {name}\n"]
+    for cell in notebook.cells:
+        if is_grade(cell) and is_solution(cell):
+            parts.append(f"### {cell.metadata.nbgrader.grade_id}\n\n{cell.source}\n")
+    return "\n".join(parts)

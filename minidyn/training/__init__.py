@@ -1,0 +1,11 @@
+"""The training loop: `train` is its one door, and a `Run` what comes out.
+
+In the order of their imports: `settings` (what a run was asked to do), `record` (what it writes down), `measures` (what
+else it measures), `numpy_engine` and `compiled_engine` (how updates are computed), `loop` (updates and measurements in
+turn), `run` (the door).
+"""
+
+from minidyn.training.run import Run, load_run, train
+from minidyn.training.settings import Measure, Settings
+
+__all__ = ["Measure", "Run", "Settings", "load_run", "train"]

@@ -1,0 +1,342 @@
+"""The compiled engine: stretches of full-batch descent on an `MLP`, in loops that numba compiles.
+
+A row is a unit and a column a sample, so that the innermost loops run along contiguous samples. The inputs of a
+layer end with a row of ones, so that [W; b] is one matrix. Samples come in blocks that fit the cache. What is
+computed here is defined in `mlp` and `losses`, and agrees with them to rounding.
+
+This file is imported only when it is needed, for numba takes a third of a second to import. The compiled functions
+stay together, because numba keeps them on disk until the file that they stand in changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from minidyn.losses import Loss, SquaredError
+from minidyn.mlp import MLP
+from minidyn.training.record import Record
+from minidyn.training.settings import Settings
+
+CACHED = 2**16  # numbers in a block: half a megabyte
+WORK = 10**8  # weights times samples between two looks at the keyboard: a few hundredths of a second
+LINE = 8  # numbers in a line of the cache, and in the widest registers
+CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
+
+
+class CompiledEngine:
+    """The engine for an `MLP`, one of our losses and full batches."""
+
+    def __init__(self, settings: Settings):
+        net, task, unseen = settings.net, settings.task, settings.validation
+        assert isinstance(net, MLP)
+        self.rate = settings.learning_rate
+        self.kind = _kind(settings.loss)
+        self.layers = _layers(net.widths)
+        width = _block_width(net.widths, len(task))
+        self.x, self.labels = _blocks(task.x, width), task.labels.copy()
+        self.unseen_x = self.x[:0] if unseen is None else _blocks(unseen.x, width)
+        self.unseen_labels = self.labels[:0] if unseen is None else unseen.labels.copy()
+        self.rows, self.deltas = _rows(net.widths, width), _rows(net.widths, width)
+        self.gradient = np.empty(net.size)
+        self.stretch = max(1, min(500, WORK // (net.size * len(task))))
+
+    def evaluate(self, vector: NDArray, done: int, record: Record) -> bool:
+        return self.advance(vector, done, done + 1, record)[1] > done
+
+    def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> tuple[NDArray, int, NDArray]:
+        entries = slice(done - record.first, stop - record.first)
+        unseen_accuracy = record.validation_accuracy
+        vector, before = vector.copy(), vector.copy()
+        updates = _descend(
+            vector,
+            before,
+            self.layers,
+            self.kind,
+            self.rate,
+            record.weights[entries],
+            self.x,
+            self.labels,
+            self.unseen_x,
+            self.unseen_labels,
+            record.class_loss[entries],
+            record.accuracy[entries],
+            np.empty(0) if unseen_accuracy is None else unseen_accuracy[entries],
+            self.rows,
+            self.deltas,
+            self.gradient,
+        )
+        return vector, done + updates, before
+
+
+def _kind(loss: Loss) -> int:
+    if isinstance(loss, SquaredError):
+        return SQUARED_BY_OUTPUT if loss.per_output else SQUARED_BY_SAMPLE
+    return CROSS_ENTROPY
+
+
+def _layers(widths: tuple[int, ...]) -> NDArray:
+    """For each layer: where its matrix begins in the vector, where its inputs begin in the rows, inputs, outputs."""
+    found, start, row = [], 0, 0
+    for inputs, outputs in pairwise(widths):
+        found.append((start, row, inputs, outputs))
+        start, row = start + (inputs + 1) * outputs, row + inputs + 1
+    return np.array(found)
+
+
+def _block_width(widths: tuple[int, ...], samples: int) -> int:
+    """Samples a block: all of them if they fit the cache, full lines of it in any case."""
+    return LINE * min(-(-samples // LINE), max(LINE, CACHED // (LINE * sum(widths))))
+
+
+def _blocks(x: NDArray, width: int) -> NDArray:
+    """Samples x (P, d) as (blocks, d, width), filled up with zeros."""
+    padded = np.zeros((-(-len(x) // width) * width, x.shape[1]))
+    padded[: len(x)] = x
+    return np.ascontiguousarray(padded.reshape(-1, width, x.shape[1]).transpose(0, 2, 1))
+
+
+def _rows(widths: tuple[int, ...], width: int) -> NDArray:
+    """Rows for a block of samples, layer by layer, beginning where a line of the cache does."""
+    shape = sum(widths) + len(widths) - 1, width
+    space = np.zeros(math.prod(shape) + LINE)
+    first = -(space.ctypes.data // space.itemsize) % LINE
+    rows = space[first : first + math.prod(shape)].reshape(shape)
+    rows[np.cumsum(np.array(widths[:-1]) + 1) - 1] = 1
+    return rows
+
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+IN_ANY_ORDER = {"reassoc", "nsz", "contract"}  # for sums; infinities and NaN keep their meaning: divergence is seen
+_as_written = numba.njit(fastmath={"contract"}, **OPTIONS)
+_fast = numba.njit(fastmath=IN_ANY_ORDER, **OPTIONS)
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    """`_fast`, compiled once a machine; or once a session, where numba finds no folder to write to."""
+    try:
+        return numba.njit(function, fastmath=IN_ANY_ORDER, cache=True, **OPTIONS)
+    except RuntimeError:
+        return _fast(function)
+
+
+@_fast
+def _matrix(vector: NDArray, layers: NDArray, layer: int) -> NDArray:
+    start, _, inputs, outputs = layers[layer]
+    return vector[start : start + (inputs + 1) * outputs].reshape(inputs + 1, outputs)
+
+
+@_fast
+def _below(rows: NDArray, layers: NDArray, layer: int) -> NDArray:
+    return rows[layers[layer, 1] : layers[layer, 1] + layers[layer, 2] + 1]
+
+
+@_fast
+def _above(rows: NDArray, layers: NDArray, layer: int) -> NDArray:
+    first = layers[layer, 1] + layers[layer, 2] + 1
+    return rows[first : first + layers[layer, 3]]
+
+
+@_fast
+def _entry(row: NDArray, k: int) -> float:
+    """Entry k, or 0 beyond the end. Loops over units take three at a time: 2-H-3 networks have (2 + 1) and 3."""
+    return row[k] if k < len(row) else 0.0
+
+
+@_fast
+def _row(rows: NDArray, k: int) -> NDArray:
+    return rows[min(k, len(rows) - 1)]
+
+
+@_fast
+def _affine(matrix: NDArray, below: NDArray, above: NDArray, least: float) -> None:
+    """above = matrixᵀ below, and at least `least`: 0 is a ReLU, -inf changes nothing."""
+    for j in range(0, len(below), 3):
+        a0, a1, a2 = below[j], _row(below, j + 1), _row(below, j + 2)
+        first, floor = j == 0, least if j + 3 >= len(below) else -np.inf
+        for k in range(len(above)):
+            column, out = matrix[:, k], above[k]
+            w0, w1, w2 = column[j], _entry(column, j + 1), _entry(column, j + 2)
+            for s in range(len(out)):
+                z = (0.0 if first else out[s]) + w0 * a0[s] + w1 * a1[s] + w2 * a2[s]
+                out[s] = floor if z < floor else z
+
+
+@_fast
+def _outer(below: NDArray, delta: NDArray, gradient: NDArray) -> None:
+    """gradient += below deltaᵀ, summed over samples."""
+    for k in range(0, len(delta), 3):
+        d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+        for j in range(len(below)):
+            a = below[j]
+            t0 = t1 = t2 = 0.0
+            for s in range(len(a)):
+                t0 += a[s] * d0[s]
+                t1 += a[s] * d1[s]
+                t2 += a[s] * d2[s]
+            _add(gradient[j], k, t0, t1, t2)
+
+
+@_fast
+def _outer_and_back(matrix: NDArray, below: NDArray, delta: NDArray, gradient: NDArray, out: NDArray) -> None:
+    """The same for hidden units, and out = matrix delta where a unit is on: both in one pass over the samples."""
+    for j in range(len(out)):
+        a, o = below[j], out[j]
+        for k in range(0, len(delta), 3):
+            w0, w1, w2 = matrix[j, k], _entry(matrix[j], k + 1), _entry(matrix[j], k + 2)
+            d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+            t0 = t1 = t2 = 0.0
+            first = k == 0
+            for s in range(len(a)):
+                t0 += a[s] * d0[s]
+                t1 += a[s] * d1[s]
+                t2 += a[s] * d2[s]
+                flow = w0 * d0[s] + w1 * d1[s] + w2 * d2[s] if a[s] > 0 else 0.0
+                o[s] = flow + (0.0 if first else o[s])
+            _add(gradient[j], k, t0, t1, t2)
+
+
+@_fast
+def _add(row: NDArray, k: int, t0: float, t1: float, t2: float) -> None:
+    row[k] += t0
+    if k + 1 < len(row):
+        row[k + 1] += t1
+    if k + 2 < len(row):
+        row[k + 2] += t2
+
+
+@_fast
+def _forward(vector: NDArray, layers: NDArray, x: NDArray, rows: NDArray) -> None:
+    for i in range(len(x)):
+        for s in range(x.shape[1]):
+            rows[i, s] = x[i, s]
+    for layer in range(len(layers)):
+        least = 0.0 if layer + 1 < len(layers) else -np.inf
+        _affine(_matrix(vector, layers, layer), _below(rows, layers, layer), _above(rows, layers, layer), least)
+
+
+@_fast
+def _backward(vector: NDArray, layers: NDArray, rows: NDArray, deltas: NDArray, gradient: NDArray) -> None:
+    """gradient += Jᵀ delta, with the delta of the outputs in the last rows of `deltas`."""
+    for layer in range(len(layers) - 1, -1, -1):
+        below, delta = _below(rows, layers, layer), _above(deltas, layers, layer)
+        into = _matrix(gradient, layers, layer)
+        units = layers[layer, 2] if layer else 0  # no derivatives with respect to the samples
+        _outer_and_back(_matrix(vector, layers, layer), below, delta, into, _below(deltas, layers, layer)[:units])
+        _outer(below[units:], delta, into[units:])
+
+
+@_as_written
+def _exp(x: float) -> float:
+    """exp(x) for x <= 0, within 1e-16, in a form that runs on several numbers at once; 0 below -700."""
+    n = np.floor(1.4426950408889634 * x + 0.5)
+    r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10  # log 2 in two parts
+    p = 1 / 6227020800
+    for factorial in (479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1):
+        p = p * r + 1 / factorial
+    power = np.int64((np.int64(n) + 1023) << 52).view(np.float64)
+    return 0.0 if x < -700 else p * power
+
+
+@_fast
+def _greatest(z: NDArray, found: NDArray) -> None:
+    for c in range(len(z)):
+        row = z[c]
+        for s in range(len(row)):
+            found[s] = row[s] if c == 0 or row[s] > found[s] else found[s]
+
+
+@_fast
+def _exponentials(z: NDArray, greatest: NDArray, found: NDArray) -> None:
+    for c in range(len(z)):
+        row, out = z[c], found[c]
+        for s in range(len(row)):
+            out[s] = _exp(row[s] - greatest[s])
+
+
+@_fast
+def _loss(
+    kind: int, z: NDArray, labels: NDArray, weights: NDArray, count: int, class_loss: NDArray, delta: NDArray
+) -> int:
+    """Add a block's share to P L_c, with F(t) = Σ Γ_c(t) L_c, and set ∂F/∂z in `delta`; how many answers are right."""
+    classes, greatest, right = len(z), np.empty(z.shape[1]), 0
+    _greatest(z, greatest)
+    if kind == CROSS_ENTROPY:
+        _exponentials(z, greatest, delta)
+    delta[:, len(labels) :] = 0
+    for s in range(len(labels)):
+        label, answer = labels[s], 0
+        while z[answer, s] < greatest[s]:
+            answer += 1
+        right += answer == label
+        if kind == CROSS_ENTROPY:
+            total = 0.0
+            for c in range(classes):
+                total += delta[c, s]
+            class_loss[label] += np.log(total) - (z[label, s] - greatest[s])
+            scale = weights[label] / total / count
+            for c in range(classes):
+                delta[c, s] *= scale
+            delta[label, s] -= weights[label] / count
+        else:
+            for c in range(classes):
+                weighed = label if kind == SQUARED_BY_SAMPLE else c
+                residual = z[c, s] - (c == label)
+                class_loss[weighed] += residual**2 / classes
+                delta[c, s] = weights[weighed] * 2 * residual / classes / count
+    return right
+
+
+@_kept
+def _descend(
+    vector: NDArray,
+    before: NDArray,
+    layers: NDArray,
+    kind: int,
+    rate: float,
+    weights: NDArray,
+    x: NDArray,
+    labels: NDArray,
+    unseen_x: NDArray,
+    unseen_labels: NDArray,
+    class_loss: NDArray,
+    accuracy: NDArray,
+    unseen_accuracy: NDArray,
+    rows: NDArray,
+    deltas: NDArray,
+    gradient: NDArray,
+) -> int:
+    """An entry and an update for each row of `weights`; the number of updates before F was not finite."""
+    count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
+    z, delta, unused = rows[outputs:], deltas[outputs:], np.empty(layers[-1, 3])
+    for t in range(len(weights)):
+        right, class_loss[t], gradient[:] = 0, 0.0, 0.0
+        for block in range(len(x)):
+            _forward(vector, layers, x[block], rows)
+            here = labels[block * width : (block + 1) * width]
+            right += _loss(kind, z, here, weights[t], count, class_loss[t], delta)
+            _backward(vector, layers, rows, deltas, gradient)
+        accuracy[t] = right / count
+        if len(unseen_labels):
+            right = 0
+            for block in range(len(unseen_x)):
+                _forward(vector, layers, unseen_x[block], rows)
+                here = unseen_labels[block * width : (block + 1) * width]
+                right += _loss(kind, z, here, weights[t], count, unused, delta)
+            unseen_accuracy[t] = right / len(unseen_labels)
+        value = 0.0
+        for c in range(len(unused)):
+            class_loss[t, c] /= count
+            value += weights[t, c] * class_loss[t, c]
+        if not np.isfinite(value):
+            return t
+        for i in range(len(vector)):
+            before[i] = vector[i]
+            vector[i] -= rate * gradient[i]
+    return len(weights)

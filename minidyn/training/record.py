@@ -1,0 +1,91 @@
+"""What a run writes down: plain arrays on the way, an xarray.Dataset in the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from minidyn.training.settings import Settings
+
+SERIES = ("loss", "static_loss", "accuracy", "validation_accuracy")
+RESERVED = (*SERIES, "weights", "class_loss", "step", "class")
+UNITS = {
+    "loss": "F(t), with the Γ in force",
+    "static_loss": "F with Γ = 1",
+    "accuracy": "fraction of samples",
+    "weights": "class weights Γ",
+    "class_loss": "what each Γ multiplies in F",
+}
+
+
+class Record:
+    """The entries of one stretch of descent, from `first` updates to `first` + `steps`."""
+
+    def __init__(self, settings: Settings, first: int, steps: int):
+        self.settings = settings
+        self.first = first
+        self.weights = settings.class_weights(first, first + steps + 1)
+        self.class_loss = np.full_like(self.weights, np.nan)  # L, with F(t) = Σ Γ_c(t) L_c
+        self.accuracy = np.full(steps + 1, np.nan)
+        self.validation_accuracy = None if settings.validation is None else np.full(steps + 1, np.nan)
+        self.kept: dict[str, list[tuple[int, NDArray]]] = {measure.name: [] for measure in settings.measures}
+
+    def weights_at(self, done: int) -> NDArray:
+        return self.weights[done - self.first]
+
+    def write(self, done: int, class_loss: NDArray, accuracy: float, validation_accuracy: float | None) -> None:
+        entry = done - self.first
+        self.class_loss[entry], self.accuracy[entry] = class_loss, accuracy
+        if self.validation_accuracy is not None:
+            self.validation_accuracy[entry] = validation_accuracy
+
+    def keep(self, name: str, done: int, value: NDArray) -> None:
+        kept = self.kept[name]
+        if kept and kept[0][1].shape != value.shape:
+            raise ValueError(f"measure {name!r} must keep its shape {kept[0][1].shape}, got {value.shape}")
+        kept.append((done, value))
+
+    def dataset(self, done: int) -> xr.Dataset:
+        """The entries up to `done` updates."""
+        start, entries = self.settings.start, done - self.first + 1
+        weights, class_loss = self.weights[:entries], self.class_loss[:entries]
+        columns = {
+            "loss": (weights * class_loss).sum(axis=1),
+            "static_loss": class_loss.sum(axis=1),
+            "accuracy": self.accuracy[:entries],
+            "weights": weights,
+            "class_loss": class_loss,
+        }
+        if self.validation_accuracy is not None:
+            columns["validation_accuracy"] = self.validation_accuracy[:entries]
+        found = xr.Dataset(
+            {
+                name: (("step", "class")[: values.ndim], values, {"long_name": UNITS.get(name, name)})
+                for name, values in columns.items()
+            },
+            coords={"step": start + np.arange(self.first, done + 1), "class": np.arange(weights.shape[1])},
+        )
+        for name, kept in self.kept.items():
+            if kept:
+                values = np.stack([value for _, value in kept])
+                dims = (f"{name}_step", *(_axis(name, axis) for axis in range(values.ndim - 1)))
+                found[name] = (dims, values)
+                found = found.assign_coords({f"{name}_step": start + np.array([at for at, _ in kept])})
+        return found
+
+
+def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
+    """Two records in a row, the second beginning with the entry that ends the first."""
+    found = xr.Dataset()
+    for name in {**before.data_vars, **after.data_vars}:
+        pieces = [part[name] for part in (before, after) if name in part]
+        along = str(pieces[0].dims[0])
+        if len(pieces) == 2:
+            pieces[1] = pieces[1][{along: pieces[1][along] > pieces[0][along][-1]}]
+        found[name] = xr.concat(pieces, along)
+    return found
+
+
+def _axis(name: str, axis: int) -> str:
+    return {"hessian_spectrum": "rank", "params": "parameter"}.get(name, f"{name}_axis{axis}")

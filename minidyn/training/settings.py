@@ -1,0 +1,90 @@
+"""What a run was asked to do: everything that `train` was given, checked, and the measures to take on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidyn import model
+from minidyn.losses import Loss
+from minidyn.model import Model
+from minidyn.oscillation import Oscillation
+from minidyn.task import Task
+
+Function = Callable[["Settings", NDArray, int, dict[str, NDArray]], Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A named function of the weights, called every so many updates."""
+
+    name: str
+    every: int
+    function: Function | None  # None: a measure of the reader's own that was not given to load_run
+
+    def is_due(self, done: int) -> bool:
+        return done % self.every == 0
+
+    def next_due(self, done: int) -> int:
+        return (done // self.every + 1) * self.every
+
+    def check_callable(self) -> None:
+        if self.function is None:
+            raise ValueError(f"measure {self.name!r} is your own: give load_run measure={{{self.name!r}: f}} to resume")
+
+    def __call__(self, settings: Settings, vector: NDArray, done: int, warm: dict[str, NDArray]) -> NDArray:
+        self.check_callable()
+        value = np.array(self.function(settings, vector, settings.start + done, warm))  # type: ignore[misc]
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"measure {self.name!r} must return real numbers, got {value!r:.80}")
+        return value
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Settings:
+    """Everything that `train` was given, checked."""
+
+    net: Model
+    task: Task
+    loss: Loss
+    learning_rate: float
+    start: int = 0
+    batch_size: int | None = None
+    seed: int = 0
+    validation: Task | None = None
+    measures: tuple[Measure, ...] = ()
+    engine: str = "numpy"
+    size: int = field(init=False)
+    unflatten: Callable[[NDArray], Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        vector, unflatten = model.flatten(self.net, self.net.init(0), self.task.x)
+        object.__setattr__(self, "size", len(vector))
+        object.__setattr__(self, "unflatten", unflatten)
+
+    def check_size(self, vector: NDArray) -> None:
+        """Raise a ValueError where a vector of parameters is not as long as what `net.init` returns."""
+        if len(vector) != self.size:
+            raise ValueError(f"params must have the {self.size} entries of net.init, got {len(vector)}")
+
+    def batch(self, done: int) -> NDArray:
+        """The samples of the update that follows `done` updates: each epoch has its own order, drawn afresh,
+        so that a resumed run needs no state."""
+        assert self.batch_size is not None
+        samples = len(self.task)
+        epoch, batch = divmod(done, -(-samples // self.batch_size))
+        order = np.random.RandomState([self.seed, epoch]).permutation(samples)
+        return order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def class_weights(self, first: int, stop: int) -> NDArray:
+        """Γ from `first` updates up to `stop`, shape (stop - first, C)."""
+        if self.loss.gamma is None:
+            return np.ones((stop - first, self.task.classes))
+        steps = np.arange(self.start + first, self.start + stop)
+        if isinstance(self.loss.gamma, Oscillation):
+            return self.loss.gamma.weights(steps)
+        return np.stack([self.loss.class_weights(int(step), self.task.classes) for step in steps])

@@ -1,0 +1,55 @@
+"""The neural tangent kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minidyn as md
+from tests.core.problems import Smooth, random_problem
+
+
+@pytest.mark.parametrize(("hidden", "k"), [(0, 1), (1, 3), (2, 3), (3, 3)])  # a linear model's eigenvalues repeat
+def test_leading_eigenvalues_without_the_kernel(hidden, k):
+    net, params, task, *_ = random_problem(hidden)
+    kernel = md.ntk(net, params, task.x)
+    size = kernel.shape[0] * kernel.shape[1]
+    exact = np.linalg.eigvalsh(kernel.reshape(size, size))[::-1]
+    found = md.ntk_eigenvalues(net, params, task.x, k=k)
+    np.testing.assert_allclose(found.values, exact[:k], rtol=1e-9)
+    assert found.vectors.shape == (size, k)
+
+
+def test_the_published_network():
+    net, x = md.MLP(2, 100, 3), md.spiral().x
+    params = net.init(0)
+    exact = np.linalg.eigvalsh(md.ntk(net, params, x).reshape(900, 900))
+    assert md.ntk_eigenvalues(net, params, x).values == pytest.approx(exact[-1:], rel=1e-12)
+    assert exact[0] > -1e-12 * exact[-1]
+
+
+def test_a_linear_model_by_hand():
+    """With f = x W + b the kernel is (x·x' + 1) for equal outputs, and nothing between different ones."""
+    net, x = md.MLP(2, 3), np.array([[1.0, 2.0], [-1.0, 0.5]])
+    kernel = md.ntk(net, net.init(0), x)
+    for c in range(3):
+        for d in range(3):
+            np.testing.assert_allclose(kernel[:, c, :, d], (c == d) * (x @ x.T + 1))
+
+
+def test_the_static_loss_falls_by_the_kernel():
+    """To first order a small step moves the outputs by -η K ∂F/∂f."""
+    net, params, task, loss, step = random_problem(2, "mse_sample")
+    slope = loss.gradient(net.logits(params, task.x), task.labels, step)
+    rate = 1e-7
+    run = md.train(net, params, task, loss, learning_rate=rate, steps=1, start=step)
+    moved = (net.logits(run.params, task.x) - net.logits(params, task.x)) / -rate
+    np.testing.assert_allclose(
+        moved, np.tensordot(md.ntk(net, params, task.x), slope, 2), atol=1e-5 * np.abs(moved).max()
+    )
+
+
+def test_own_models():
+    net, x = Smooth(2, 4, 3), md.spiral(5).x
+    kernel = md.ntk(net, net.init(0), x).reshape(45, 45)
+    assert md.ntk_eigenvalues(net, net.init(0), x).values == pytest.approx(np.linalg.eigvalsh(kernel)[-1:])

@@ -1,0 +1,88 @@
+"""The NTK of torch models: against minidyn's, against explicit Jacobians, and under a memory bound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minidyn as md
+
+mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
+networks = pytest.importorskip("tests.torch.networks")
+nn = torch.nn
+
+
+def explicit(net, inputs):
+    """J Jᵀ with one backward pass an output."""
+    outputs = net(inputs).flatten(1)
+    rows = [
+        torch.cat([g.flatten() for g in torch.autograd.grad(output, list(net.parameters()), retain_graph=True)])
+        for output in outputs.flatten()
+    ]
+    jacobian = torch.stack(rows)
+    return (jacobian @ jacobian.T).reshape(*outputs.shape, *outputs.shape)
+
+
+def test_agrees_with_minidyn_on_the_spirals():
+    net, params, task, twin, (x, _) = networks.spiral_problem()
+    wanted = md.ntk(net, params, task.x)
+    found = mt.empirical_ntk(twin, x)
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * wanted.max())
+
+
+@pytest.mark.parametrize("rows", [10, 36, 500])
+def test_the_memory_bound_changes_the_blocks_and_not_the_kernel(rows):
+    net, (x, _) = networks.convolutional()
+    before, row = networks.snapshot(net), 8 * sum(p.numel() for p in net.parameters())
+    found = mt.empirical_ntk(net, x, memory=rows * row)
+    networks.assert_untouched(net, before)
+    torch.testing.assert_close(found, explicit(net, x).detach(), rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(found, found.permute(2, 3, 0, 1), rtol=1e-14, atol=1e-14)
+
+
+class Biggest(torch.utils._python_dispatch.TorchDispatchMode):
+    """Remembers the most numbers that any operation put into one tensor."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(found):
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return found
+
+
+def test_the_memory_bound_holds():
+    """No tensor on the way exceeds one of the two blocks (the layer is wide, the kernel and activations are small)."""
+    net, x = nn.Linear(500, 3), torch.randn(20, 500)
+    row = sum(p.numel() for p in net.parameters())
+    for rows in (4, 10, 30):
+        with Biggest() as biggest:
+            mt.empirical_ntk(net, x, memory=2 * rows * row * 4)
+        assert row < biggest.numbers <= max(rows * row, x.numel())
+
+
+def test_float64_when_asked_and_outputs_of_any_shape():
+    net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Unflatten(1, (2, 2)))
+    x = torch.randn(5, 2)
+    single, double = mt.empirical_ntk(net, x), mt.empirical_ntk(net, x, dtype=torch.float64)
+    assert single.shape == double.shape == (5, 4, 5, 4)
+    torch.testing.assert_close(double, explicit(net.double(), x.double()).detach())
+    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
+
+
+def test_bad_arguments_are_named():
+    net = nn.Linear(2, 3)
+    with pytest.raises(ValueError, match="memory must hold two rows of the Jacobian, 72 bytes, got 71"):
+        mt.empirical_ntk(net, torch.ones(4, 2), memory=71)
+    with pytest.raises(TypeError, match="memory"):
+        mt.empirical_ntk(net, torch.ones(4, 2), memory=1e9)
+    with pytest.raises(TypeError, match="inputs"):
+        mt.empirical_ntk(net, np.ones((4, 2)))
+    with pytest.raises(ValueError, match="inputs"):
+        mt.empirical_ntk(net, torch.ones(0, 2))
+    with pytest.raises(TypeError, match="model"):
+        mt.empirical_ntk(torch.ones(3), torch.ones(4, 2))

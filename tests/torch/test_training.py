@@ -1,0 +1,209 @@
+"""Training on images: it learns, its record says what happened, and a killed run goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import minidyn as md
+
+mt = pytest.importorskip("minidyn.torch", exc_type=ImportError)
+torch = pytest.importorskip("torch", "2.6")
+pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
+worker = pytest.importorskip("tests.torch.killed_worker", exc_type=ImportError)
+nn = torch.nn
+
+
+def assert_same_end(one, other):
+    assert one.done == other.done
+    for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert int(one.loss.clock) == int(other.loss.clock) == one.done
+    xr.testing.assert_identical(one.history, other.history)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    trainer = worker.make_trainer()
+    trainer.run(worker.STEPS, progress=False)
+    return trainer
+
+
+def test_it_learns_to_read_digits():
+    train, validation = mt.digits(train_size=200)
+    loss = mt.DynamicalCrossEntropyLoss(amplitude=3, period=10, num_classes=10, rest_from=100)
+    trainer = mt.Trainer(mt.Myrtle5(1, width=8), train, loss, validation=validation, batch_size=50)
+    before, after = (trainer.run(steps, progress=False).isel(step=-1) for steps in (0, 120))
+    assert before.validation_accuracy < 0.3
+    assert after.validation_accuracy > 0.75
+    assert after.static_loss < before.static_loss / 4
+    assert after.loss == pytest.approx(float(after.static_loss))  # at rest
+
+
+def test_the_record(uninterrupted):
+    history = uninterrupted.history
+    gamma = md.Oscillation(5, 4, 10)
+    assert history.step.values.tolist() == [0, 15, 30, 45]
+    np.testing.assert_array_equal(history.weights, gamma.weights(history.step.values))
+    start = worker.make_trainer()
+    with torch.no_grad():
+        logits = start.model(start.train.x)
+    first = history.isel(step=0)
+    labels = start.train.labels.numpy()
+    assert float(first.loss) == pytest.approx(
+        md.CrossEntropy(gamma).value(logits.double().numpy(), labels, 0), rel=1e-5
+    )
+    assert float(first.accuracy) == (logits.argmax(1).numpy() == labels).mean()
+    assert history.batch_loss.shape == (45,)
+    assert history.batch_loss.dtype == np.float32
+
+
+def test_every_sample_once_an_epoch():
+    trainer, seen = worker.make_trainer(), []
+    trainer.model.register_forward_pre_hook(lambda model, args: seen.append(args[0]) if model.training else None)
+    trainer.run(8, progress=False)
+    for epoch in (seen[:4], seen[4:]):
+        assert [len(batch) for batch in epoch] == [8, 8, 8, 6]
+        order = (torch.cat(epoch)[:, None] == trainer.train.x).flatten(2).all(2).nonzero()[:, 1]
+        assert sorted(order.tolist()) == list(range(30))
+    assert not torch.equal(seen[0], seen[4])
+
+
+@pytest.mark.parametrize(("where", "kept"), [pytest.param("between", 30, marks=pytest.mark.slow), ("writing", 20)])
+def test_a_killed_run_loses_at_most_one_interval(tmp_path, uninterrupted, where, kept):
+    file = tmp_path / "run.pt"
+    script = Path(worker.__file__)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.run([sys.executable, script, where, file], env=environment, capture_output=True, timeout=180)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    found = worker.make_trainer()
+    found.load(file)
+    assert found.done == kept
+    resumed = worker.make_trainer()
+    resumed.run(worker.STEPS, checkpoint=file, checkpoint_every=worker.INTERVAL, progress=False)
+    assert_same_end(resumed, uninterrupted)
+
+
+def test_runs_in_parts_are_the_whole(uninterrupted, tmp_path):
+    trainer = worker.make_trainer()
+    for steps in (15, 30, 45):
+        trainer.run(steps, progress=False)
+    assert_same_end(trainer, uninterrupted)
+    trainer.run(45, checkpoint=tmp_path / "new" / "run.pt", progress=False)  # nothing left to do but write
+    again = worker.make_trainer()
+    again.run(45, checkpoint=tmp_path / "new" / "run.pt", progress=False)
+    assert_same_end(again, uninterrupted)
+
+
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_randomness_and_mixed_precision_resume_exactly(tmp_path, mixed_precision):
+    """Dropout in update k depends on the seed and on k; the program's own random state is left alone."""
+
+    def trainer():
+        torch.manual_seed(5)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 10))
+        train, _ = mt.digits(train_size=30)
+        options = {"batch_size": 10, "mixed_precision": mixed_precision, "measure_every": 7, "seed": 3}
+        return mt.Trainer(net, train, mt.DynamicalMSELoss(5, 4, 10, weighting="output"), **options)
+
+    whole, state = trainer(), torch.get_rng_state()
+    whole.run(14, progress=False)
+    assert torch.equal(torch.get_rng_state(), state)
+    trainer().run(7, checkpoint=tmp_path / "run.pt", progress=False)
+    parts = trainer()
+    parts.run(14, checkpoint=tmp_path / "run.pt", progress=False)
+    assert_same_end(parts, whole)
+    assert all(p.dtype == torch.float32 for p in whole.model.parameters())
+
+
+def test_mixed_precision_computes_in_bfloat16():
+    trainer, seen = worker.make_trainer(mixed_precision=True), set()
+    trainer.model.classifier.register_forward_hook(lambda layer, args, out: seen.add(out.dtype))
+    history = trainer.run(10, progress=False)
+    assert seen == {torch.bfloat16}
+    exact = worker.make_trainer().run(10, progress=False)
+    np.testing.assert_allclose(history.batch_loss[:2], exact.batch_loss[:2], rtol=0.05)
+    assert not np.array_equal(history.batch_loss, exact.batch_loss)
+
+
+def test_a_run_that_diverges_says_so_and_stops():
+    trainer = worker.make_trainer(learning_rate=1e12, measure_every=5)
+    with pytest.warns(RuntimeWarning, match="not finite after 5 updates"):
+        history = trainer.run(40, progress=False)
+    assert trainer.done == 5
+    assert not np.isfinite(history.loss[-1])
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seed": 1}, {"learning_rate": 0.03}, {"validation": None}, {"mixed_precision": True}]
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, changed):
+    worker.make_trainer().run(2, checkpoint=tmp_path / "run.pt", progress=False)
+    with pytest.raises(ValueError, match=f"of another run: it has .*{next(iter(changed))}"):
+        worker.make_trainer(**changed).run(4, checkpoint=tmp_path / "run.pt", progress=False)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    file = tmp_path / "run.pt"
+    worker.make_trainer().run(2, checkpoint=file, progress=False)
+    weights = torch.load(file, weights_only=True)["model"]
+    assert worker.make_trainer().model.load_state_dict(weights)
+    whole = file.read_bytes()
+    flipped = bytes([*whole[:1000], whole[1000] ^ 1, *whole[1001:]])
+    for content in (whole[: len(whole) // 2], flipped, b"", b"a text"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"run\.pt' is not a whole file"):
+            worker.make_trainer().load(file)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        worker.make_trainer().load(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "says"),
+    [
+        ({"model": lambda x: x}, TypeError, "model"),
+        ({"train": (1, 2)}, TypeError, "train"),
+        ({"validation": 3}, TypeError, "validation"),
+        ({"loss": nn.CrossEntropyLoss()}, TypeError, "loss"),
+        ({"loss": mt.DynamicalMSELoss(2, 4, 3)}, ValueError, "3 classes"),
+        ({"loss": mt.DynamicalMSELoss(2, 4, 10, reduction="none")}, ValueError, "reduction"),
+        ({"batch_size": 31}, ValueError, "batch_size"),
+        ({"learning_rate": 0}, ValueError, "learning_rate"),
+        ({"momentum": -1}, ValueError, "momentum"),
+        ({"measure_every": 0}, ValueError, "measure_every"),
+        ({"seed": -1}, ValueError, "seed"),
+    ],
+)
+def test_bad_arguments_are_named(changed, kind, says):
+    arguments = {
+        "model": mt.Myrtle5(1, width=2),
+        "train": mt.digits(train_size=30)[0],
+        "loss": mt.DynamicalMSELoss(2, 4, 10),
+        "batch_size": 10,
+        **changed,
+    }
+    with pytest.raises(kind, match=says):
+        mt.Trainer(**arguments)
+
+
+def test_the_script(tmp_path, capsys):
+    main = pytest.importorskip("minidyn.torch.__main__").main
+    line = ["digits", "--train-size", "30", "--batch-size", "10", "--width", "2", "--amplitude", "4", "--period", "6"]
+    files = ["--checkpoint", f"{tmp_path}/a/run.pt", "--history", f"{tmp_path}/b/run.nc", "--quiet"]
+    for loss in ("cross_entropy", "mse_output"):
+        assert main([*line, "--steps", "12", "--rest", "4", "--loss", loss, "--quiet"]) == 0
+        assert "12 updates on Images(30 of 1 x 8 x 8" in capsys.readouterr().out
+    assert main([*line, "--steps", "12", *files]) == 0
+    assert main([*line, "--steps", "20", *files]) == 0
+    history = xr.load_dataset(tmp_path / "b/run.nc")
+    assert history.step.values.tolist() == [0, 12, 20]
+    np.testing.assert_array_equal(history.weights[-1], md.Oscillation(4, 6, 10).weights(20))
+    assert main([*line, "--steps", "20", "--seed", "1", *files]) == 2
+    assert "of another run" in capsys.readouterr().err
