@@ -1,4 +1,4 @@
-"""Modules that have moved: their names before 0.2 still import, with a DeprecationWarning, until 0.3."""
+"""Former names of modules, functions and arguments: they work until 0.3, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import importlib.abc
 import importlib.machinery
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 RENAMED = {
     "minidyn.compiled": "minidyn.training.compiled_engine",
@@ -41,13 +46,53 @@ class _RenamedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         new = RENAMED[spec.name]
-        warnings.warn(f"{spec.name} is now {new}; the old name goes in 0.3", DeprecationWarning, stacklevel=2)
+        warn(spec.name, new)
         module = ModuleType(spec.name, f"The former name of `{new}`.")
         vars(module).update({"__getattr__": importlib.import_module(new).__getattribute__, "__path__": []})
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run: the module of the new name has been imported."""
+
+
+def warn(old: str, new: str) -> None:
+    """Tell the caller of the caller that a name is a former one."""
+    warnings.warn(f"{old} is now {new}; the old name goes in 0.3", DeprecationWarning, stacklevel=3)
+
+
+def names(module: str, **renamed: str) -> None:
+    """Let a module answer to former names of its members: `names(__name__, old="package.module.new")`.
+
+    Set from here, not by a `__getattr__` in the module, which would stop mypy from reporting names that do not exist.
+    """
+
+    def look_up(name: str) -> Any:
+        if name not in renamed:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn(f"{module}.{name}", renamed[name])
+        home, _, member = renamed[name].rpartition(".")
+        return getattr(importlib.import_module(home), member)
+
+    vars(sys.modules[module])["__getattr__"] = look_up
+
+
+def arguments(**renamed: str) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """A decorator that accepts keyword arguments under former names: `@arguments(old="new")`."""
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @wraps(function)
+        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            for old in renamed.keys() & kwargs.keys():
+                new = renamed[old]
+                if new in kwargs:
+                    raise TypeError(f"{function.__name__}() got both {new!r} and {old!r}, its former name")
+                warn(f"{function.__name__}({old}=...)", f"{function.__name__}({new}=...)")
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def install() -> None:

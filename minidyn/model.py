@@ -14,8 +14,19 @@ from autograd.misc import flatten as autograd_flatten
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
+from minidyn import _renamed
 from minidyn.losses import Loss
 from minidyn.task import Task
+
+_renamed.names(
+    __name__,
+    gradient="minidyn.derivatives.gradient",
+    hessian="minidyn.derivatives.hessian",
+    hessian_product="minidyn.derivatives.hessian_product",
+    jacobian="minidyn.derivatives.jacobian",
+    jvp="minidyn.derivatives.jvp",
+    vjp="minidyn.derivatives.vjp",
+)
 
 
 class Model(Protocol):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -14,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import minidyn as md
-from minidyn import _renamed
 
 ROOT = Path(md.__file__).parent
 # Each layer knows only those above it; CONTRIBUTING lists them in this order.
@@ -128,29 +125,6 @@ def test_only_what_is_built_on_the_library_imports_it_as_a_whole(name):
 def test_no_public_name_is_that_of_a_module():
     rooms = {part for name in MODULES for part in name.split(".")}
     assert sorted(set(md.__all__) & rooms) == []
-
-
-@pytest.mark.parametrize(("old", "new"), sorted(_renamed.RENAMED.items()))
-def test_a_module_answers_to_its_former_name(old, new):
-    if not importable(new):
-        pytest.skip(f"{new} needs what is not installed here")
-    sys.modules.pop(old, None)
-    with pytest.warns(DeprecationWarning, match=f"{re.escape(old)} is now {re.escape(new)}"):
-        module = importlib.import_module(old)
-    name = next(
-        name
-        for name, value in vars(importlib.import_module(new)).items()
-        if inspect.isfunction(value) or inspect.isclass(value)
-    )
-    assert getattr(module, name) is getattr(importlib.import_module(new), name)
-
-
-def importable(name):
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("name", sorted(set(md.__all__) - {"Run", "Spectrum"}))  # those two are only returned
