@@ -112,7 +112,7 @@ def top_eigenvalues(
         which=which,
         tolerance=torch.finfo(dtype).eps ** 0.5 if tolerance is None else tolerance,
         start=None if start is None else np.asarray(torch.as_tensor(start).detach().cpu()),
-        most=most,
+        max_basis=most,
     )
 
 

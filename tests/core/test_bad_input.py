@@ -116,7 +116,7 @@ TABLE = [
     ),
     ("md.hessian_eigenvalues(NET, PARAMS, TASK, LOSS, tolerance=0)", ValueError, "tolerance", "got 0", "> 0"),
     ("md.hessian_eigenvalues(NET, PARAMS, TASK, LOSS, start=[1.0])", ValueError, "start must have shape (27,)", "(1,)"),
-    ("lanczos(lambda v: v, 5, most=0)", ValueError, "most", "got 0", ">= 1"),
+    ("lanczos(lambda v: v, 5, max_basis=0)", ValueError, "max_basis", "got 0", ">= 1"),
     ("lanczos(lambda v: np.nan * v, 5)", ValueError, "product(v) must be finite", "5 entries"),
     ("lanczos(lambda v: v[:2], 5)", ValueError, "product(v) must have shape (5,)", "got (2,)"),
     ("md.ntk(NET, PARAMS, [[1.0, 2.0, 3.0]])", ValueError, "x has 3 dimensions", "2 inputs"),

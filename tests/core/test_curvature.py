@@ -89,7 +89,7 @@ def test_the_published_network_at_the_start():
 
 def test_too_small_a_basis_is_reported():
     matrix = symmetric(200, 0)
-    found = lanczos(matrix.dot, 200, most=10)
+    found = lanczos(matrix.dot, 200, max_basis=10)
     assert not found.converged
     assert "NOT converged" in repr(found)
     assert np.abs(np.linalg.eigvalsh(matrix) - found.values[0]).min() <= found.residuals[0]

@@ -8,9 +8,11 @@ import re
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from minidyn import _renamed, derivatives, model
+from minidyn.eigenvalues import lanczos
 
 
 @contextmanager
@@ -68,3 +70,9 @@ def test_an_argument_is_given_by_one_of_its_names():
         basis(1, most=3, max_basis=3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'max_bases'"):
         basis(1, max_bases=3)
+
+
+def test_lanczos_takes_the_size_of_its_basis_by_the_former_name():
+    with warned("lanczos(most=...)", "lanczos(max_basis=...)"):
+        spectrum = lanczos(lambda v: np.arange(20.0) * v, 20, most=3)
+    assert spectrum.products == 3 + 1

@@ -159,12 +159,12 @@ def test_a_warm_start_saves_products():
 
 def test_a_bound_on_the_basis_is_kept_and_told():
     values = np.linspace(0, 1, 400)
-    found = lanczos(lambda v: values * v, 400, k=2, most=10)
+    found = lanczos(lambda v: values * v, 400, k=2, max_basis=10)
     assert found.products == 12
     assert not found.converged
-    assert lanczos(lambda v: values * v, 400, k=2, most=400).converged
-    with pytest.raises(ValueError, match="most"):
-        lanczos(lambda v: values * v, 400, k=2, most=1)
+    assert lanczos(lambda v: values * v, 400, k=2, max_basis=400).converged
+    with pytest.raises(ValueError, match="max_basis"):
+        lanczos(lambda v: values * v, 400, k=2, max_basis=1)
     *_, twin, data = networks.spiral_problem()
     assert not mt.top_eigenvalues(twin, data, nn.CrossEntropyLoss(), most=4).converged
 
