@@ -13,6 +13,7 @@ Pictures, sliders and PyTorch have rooms of their own, imported on demand: `mini
 """
 
 from minidyn import _renamed
+from minidyn._version import __version__ as __version__
 from minidyn.curvature import hessian, hessian_eigenvalues, hessian_product, landscape
 from minidyn.derivatives import gradient
 from minidyn.eigenvalues import Spectrum
@@ -23,8 +24,6 @@ from minidyn.sweeps import sweep
 from minidyn.tangent_kernel import ntk, ntk_eigenvalues
 from minidyn.task import Task, spiral
 from minidyn.training import Run, load_run, train
-
-__version__ = "0.2.0"
 
 _renamed.install()
 

@@ -1,11 +1,11 @@
-"""Many small networks at once: one product of batched matrices where a loop would make a thousand small ones.
+"""Many small networks at once: one product of batched matrices instead of a thousand small products.
 
-The engine of `minidyn.sweep` with engine="torch" (float64) or "torch32" (float32). All networks of a launch have one
-hidden layer, the same widths, the same kind of loss and as many samples; weights, data, Γ and learning rate are each
-network's own. A network whose loss is not finite stays at the weights before, and the others go on.
+The engine behind the names "torch" (float64) and "torch32" (float32). The networks of a launch have one hidden layer,
+the same widths, the same kind of loss and equally many samples; weights, data, Γ and learning rate are each network's
+own. A network whose loss is not finite stays at the weights before, and the others go on.
 
-A row is a unit and a column a sample: products with three outputs are three times as fast that way round. What is
-computed here is defined in `mlp`, `losses` and `loop`, and agrees with them to rounding.
+Rows are units and columns are samples: products with three outputs are three times as fast that way round. What is
+computed here is defined in `mlp`, `losses` and `training`, and agrees with them to rounding.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minidyn import _renamed
+from minidyn.ensembles.interface import Ensemble, Member, RunResult
 from minidyn.losses import CrossEntropy
 from minidyn.mlp import MLP
+from minidyn.model import flatten
+from minidyn.training.measures import as_measures
+from minidyn.training.record import SERIES
 from minidyn.training.settings import Settings
 
 try:
@@ -29,21 +35,18 @@ except ImportError as error:
     raise ImportError("minidyn.ensembles.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
 
 DTYPES = {"torch": torch.float64, "torch32": torch.float32}
-MEMORY = {"cpu": 2**22, "cuda": 2**32}  # bytes a launch: what a processor's cache holds, or 4 GiB
-STRETCH = 256  # updates for which Γ is computed at a time
+MEMORY = {"cpu": 2**22, "cuda": 2**32}  # bytes per launch: what a processor's cache holds, or 4 GiB
+CHUNK = 1024  # networks per call of `train`
+BLOCK = 256  # updates for which Γ is computed at a time
 
-
-class Ending(NamedTuple):
-    """How a run ends, and what was kept on the way."""
-
-    vector: NDArray  # weights, (p,), float64
-    updates: int
-    diverged: bool
-    histories: dict[str, NDArray]  # NaN after a run diverged
+_renamed.names(__name__, networks_a_launch="minidyn.ensembles.torch.networks_per_launch")
 
 
 def check_device(device: Any, engine: str) -> str:
-    """The device to use: the one asked for, else a GPU that CUDA sees, else the processor."""
+    """The device to use: the one asked for, else a GPU that CUDA sees, else the processor.
+
+    Raises a ValueError if PyTorch cannot use it.
+    """
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(1, dtype=DTYPES[engine], device=name)
@@ -52,28 +55,38 @@ def check_device(device: Any, engine: str) -> str:
     return str(name)
 
 
-def descend_together(
-    runs: Sequence[Settings],
-    starts: Sequence[NDArray],
-    steps: int,
-    kept: Mapping[str, int],
-    *,
-    engine: str,
-    device: str,
-) -> list[Ending]:
-    """`steps` updates of every run from its start, a vector of weights; each quantity in `kept` at its cadence."""
-    groups: dict[Hashable, list[int]] = defaultdict(list)
-    for number, run in enumerate(runs):
-        groups[_shape(run)].append(number)
-    endings: dict[int, Ending] = {}
-    with torch.no_grad(), _one_thread():
+@dataclass(frozen=True)
+class TorchEngine:
+    """Trains all members of a shape together, as many per launch as fit the memory."""
+
+    name: str
+    device: str
+
+    @property
+    def chunk_size(self) -> int:
+        return CHUNK
+
+    @property
+    def workers(self) -> int:
+        return 1
+
+    def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
+        results: dict[int, RunResult] = {}
+        with torch.no_grad(), _one_thread():
+            for numbers in self._launches(ensemble.members):
+                members = [ensemble.members[n] for n in numbers]
+                batch = _Batch(members, ensemble.measure, DTYPES[self.name], self.device)
+                results |= zip(numbers, batch.descend(ensemble.steps, ensemble.cadences), strict=True)
+        yield from (results[number] for number in range(len(ensemble.members)))
+
+    def _launches(self, members: Sequence[Member]) -> Iterator[list[int]]:
+        """The numbers of the members that are trained together."""
+        groups: dict[Hashable, list[int]] = defaultdict(list)
+        for number, member in enumerate(members):
+            groups[_shape(member)].append(number)
         for numbers in groups.values():
-            size = networks_a_launch(runs[numbers[0]], DTYPES[engine], device)
-            for first in range(0, len(numbers), size):
-                part = numbers[first : first + size]
-                launch = _Launch([runs[n] for n in part], [starts[n] for n in part], DTYPES[engine], device)
-                endings |= zip(part, launch.descend(steps, kept), strict=True)
-    return [endings[number] for number in range(len(runs))]
+            size = networks_per_launch(members[numbers[0]], DTYPES[self.name], self.device)
+            yield from (numbers[first : first + size] for first in range(0, len(numbers), size))
 
 
 @contextmanager
@@ -87,72 +100,82 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def networks_a_launch(run: Settings, dtype: torch.dtype, device: str) -> int:
-    """How many networks like this one fit the memory of a launch."""
-    inputs, hidden, outputs = _widths(run)
-    samples = max(len(run.task), len(run.validation or ()))
-    numbers = samples * (inputs + 1 + 2 * hidden + 6 * outputs) + 6 * run.size
+def networks_per_launch(member: Member, dtype: torch.dtype, device: str) -> int:
+    """Number of networks like this one that fit the memory of a launch."""
+    inputs, hidden, outputs = _widths(member)
+    samples = max(len(member.task), len(member.validation or ()))
+    numbers = samples * (inputs + 1 + 2 * hidden + 6 * outputs) + 6 * member.net.size
     return max(1, MEMORY.get(torch.device(device).type, MEMORY["cuda"]) // (numbers * dtype.itemsize))
 
 
-def _shape(run: Settings) -> Hashable:
-    """Runs with the same can be launched together."""
-    unseen = run.validation
-    return _widths(run), type(run.loss), run.loss.per_output, len(run.task), unseen and len(unseen)
+def _shape(member: Member) -> Hashable:
+    """Members for which this is the same can be launched together."""
+    validation = member.validation
+    return _widths(member), type(member.loss), member.loss.per_output, len(member.task), validation and len(validation)
 
 
-def _widths(run: Settings) -> tuple[int, int, int]:
+def _widths(member: Member) -> tuple[int, int, int]:
     """Inputs, hidden units and outputs."""
-    assert isinstance(run.net, MLP)
-    inputs, hidden, outputs = run.net.widths
+    assert isinstance(member.net, MLP)
+    inputs, hidden, outputs = member.net.widths
     return inputs, hidden, outputs
 
 
-class _Launch:
+class _Evaluation(NamedTuple):
+    """The losses of all networks where they stand."""
+
+    gamma: Tensor  # (n, C)
+    logits: Tensor  # (n, C, P)
+    terms: Tensor  # of the loss, per sample, (n, 1, P), or per output, (n, C, P)
+    slopes: Tensor  # their derivatives with respect to the logits, (n, C, P)
+
+
+class _Batch:
     """Networks that go down together: the first axis of every tensor."""
 
-    def __init__(self, runs: list[Settings], vectors: list[NDArray], dtype: torch.dtype, device: str):
-        self.runs, self.dtype, self.device = runs, dtype, device
-        self.widths, self.loss = _widths(runs[0]), runs[0].loss
-        self.vector = self._tensor(np.stack(vectors))
-        self.rate = self._tensor(np.array([[run.learning_rate] for run in runs]))
-        self.x, self.labels = self._data([run.task for run in runs])
+    def __init__(self, members: Sequence[Member], measure: Mapping[str, Any], dtype: torch.dtype, device: str):
+        self.settings = _settings(members, measure)
+        self.dtype, self.device = dtype, device
+        self.widths, self.loss = _widths(members[0]), members[0].loss
+        self.vector = self._tensor(np.stack([flatten(m.net, m.params, m.task.x)[0] for m in members]))
+        self.before = self.vector
+        self.alive = torch.ones(len(members), dtype=torch.bool, device=device)
+        self.updates = torch.zeros(len(members), dtype=torch.int64, device=device)
+        self.rate = self._tensor(np.array([[member.learning_rate] for member in members]))
+        self.x, self.labels = self._data([member.task for member in members])
         self.truth = (self.labels[:, None] == torch.arange(self.widths[2], device=device)[:, None]).to(dtype)
-        self.unseen = None if runs[0].validation is None else self._data([run.validation for run in runs])
-        self.hidden = torch.empty(len(runs), self.widths[1], self.x.shape[2], dtype=dtype, device=device)
+        validation = [member.validation for member in members]
+        self.validation = None if validation[0] is None else self._data(validation)
+        self.hidden = torch.empty(len(members), self.widths[1], self.x.shape[2], dtype=dtype, device=device)
         self.back = torch.empty_like(self.hidden)
+        self.warm: list[dict[str, NDArray]] = [{} for _ in members]
         self.shapes: dict[str, tuple[int, ...]] = {}  # of the entries of the reader's measures
 
-    def descend(self, steps: int, kept: Mapping[str, int]) -> list[Ending]:
-        before = self.vector
-        alive = torch.ones(len(self.runs), dtype=torch.bool, device=before.device)
-        updates = torch.zeros(len(self.runs), dtype=torch.int64, device=before.device)
-        cadences = {**kept, **{m.name: m.every for m in self.runs[0].measures}}
+    def descend(self, steps: int, cadences: Mapping[str, int]) -> Iterator[RunResult]:
         histories: dict[str, list[NDArray]] = {name: [] for name in cadences}
-        warm: list[dict[str, NDArray]] = [{} for _ in self.runs]
         for done in range(steps + 1):
-            if done % STRETCH == 0:
-                gammas = self._class_weights(done, min(done + STRETCH, steps + 1))
-            gamma = gammas[done % STRETCH]
-            logits = self._logits(self.x, self.hidden)
-            elements, slopes = self._parts(logits)
-            finite = elements.sum(dim=(1, 2)).isfinite()
-            self.vector = torch.where(finite[:, None], self.vector, before)
-            alive &= finite
-            updates = torch.where(alive, done, updates)
+            if done % BLOCK == 0:
+                gammas = self._class_weights(done, min(done + BLOCK, steps + 1))
+            here = self._evaluate(gammas[done % BLOCK])
+            self._stop_where_not_finite(here, done)
             for name in (name for name, every in cadences.items() if done % every == 0):
-                histories[name].append(self._entry(name, done, alive, logits, elements, gamma, warm))
+                histories[name].append(self._entry(name, done, here))
             if done < steps:
-                before = self.vector
-                moved = before - self.rate * self._gradient(gamma, slopes)
-                self.vector = torch.where(alive[:, None], moved, before)
-        vectors = self.vector.cpu().to(torch.float64).numpy()
-        columns = {name: np.stack(entries, axis=1) for name, entries in histories.items()}
-        ends = zip(vectors, updates.tolist(), (~alive).tolist(), strict=True)
-        return [Ending(*end, {name: column[n] for name, column in columns.items()}) for n, end in enumerate(ends)]
+                self._update(here)
+        return self._results({name: np.stack(entries, axis=1) for name, entries in histories.items()})
+
+    def _results(self, histories: Mapping[str, NDArray]) -> Iterator[RunResult]:
+        vectors, updates, alive = self._vectors(), self.updates.tolist(), self.alive.tolist()
+        for n, settings in enumerate(self.settings):
+            yield RunResult(
+                params=settings.unflatten(vectors[n]),
+                updates=updates[n],
+                diverged=not alive[n],
+                histories={name: history[n] for name, history in histories.items()},
+            )
 
     def _data(self, tasks: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        """Samples (n, d + 1, P), with a constant 1 for the biases, and labels (n, P); kept once where all are one."""
+        """Samples (n, d + 1, P), with a constant 1 for the biases, and labels (n, P); held once if all are the same."""
         different = tasks[:1] if all(task is tasks[0] for task in tasks) else tasks
         x = self._tensor(np.stack([np.vstack([task.x.T, np.ones(len(task))]) for task in different]))
         labels = torch.as_tensor(np.stack([task.labels for task in different]), device=self.device)
@@ -161,19 +184,21 @@ class _Launch:
     def _tensor(self, values: NDArray) -> Tensor:
         return torch.as_tensor(values, dtype=self.dtype, device=self.device)
 
+    def _vectors(self) -> NDArray:
+        return self.vector.cpu().to(torch.float64).numpy()
+
     def _class_weights(self, first: int, stop: int) -> Tensor:
         """Γ from `first` updates up to `stop`, (stop - first, n, C)."""
-        different = {run.loss.gamma: run for run in self.runs}
+        different = {settings.loss.gamma: settings for settings in self.settings}
         rows = {gamma: row for row, gamma in enumerate(different)}
-        table = np.stack([run.class_weights(first, stop) for run in different.values()], axis=1)
-        index = torch.as_tensor([rows[run.loss.gamma] for run in self.runs], device=self.device)
+        table = np.stack([settings.class_weights(first, stop) for settings in different.values()], axis=1)
+        index = torch.as_tensor([rows[settings.loss.gamma] for settings in self.settings], device=self.device)
         return self._tensor(table)[:, index]
 
     def _layers(self) -> tuple[Tensor, Tensor, Tensor]:
         """[W1; b1], W2 and b2, as views of the flat weights."""
         inputs, hidden, outputs = self.widths
-        pieces = self.vector.split([(inputs + 1) * hidden, hidden * outputs, outputs], dim=1)
-        first, second, bias = pieces
+        first, second, bias = self.vector.split([(inputs + 1) * hidden, hidden * outputs, outputs], dim=1)
         return first.unflatten(1, (inputs + 1, hidden)), second.unflatten(1, (hidden, outputs)), bias[:, :, None]
 
     def _logits(self, x: Tensor, hidden: Tensor) -> Tensor:
@@ -182,60 +207,78 @@ class _Launch:
         torch.bmm(first.mT, x, out=hidden).clamp_(min=0)
         return torch.baddbmm(bias, second.mT, hidden)
 
-    def _parts(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Elements of the loss, (n, 1, P) or (n, C, P), and their slopes, (n, C, P)."""
+    def _evaluate(self, gamma: Tensor) -> _Evaluation:
+        logits = self._logits(self.x, self.hidden)
         if isinstance(self.loss, CrossEntropy):
             logarithm = logits.log_softmax(dim=1)
-            return -logarithm.gather(1, self.labels[:, None]), logarithm.exp_().sub_(self.truth)
+            terms = -logarithm.gather(1, self.labels[:, None])
+            return _Evaluation(gamma, logits, terms, logarithm.exp_().sub_(self.truth))
         residual, outputs = logits - self.truth, self.widths[2]
-        return residual.square() / outputs, residual * (2 / outputs)
+        return _Evaluation(gamma, logits, residual.square() / outputs, residual * (2 / outputs))
 
-    def _gradient(self, gamma: Tensor, slopes: Tensor) -> Tensor:
-        """∂F/∂weights, flat, (n, p), where the hidden units were computed last."""
-        weight = gamma[:, :, None] if self.loss.per_output else gamma[:, None] @ self.truth
-        delta = slopes * (weight / slopes.shape[2])
+    def _stop_where_not_finite(self, here: _Evaluation, done: int) -> None:
+        """Put the networks that have diverged back to where their loss was finite."""
+        finite = here.terms.sum(dim=(1, 2)).isfinite()
+        self.vector = torch.where(finite[:, None], self.vector, self.before)
+        self.alive &= finite
+        self.updates = torch.where(self.alive, done, self.updates)
+
+    def _update(self, here: _Evaluation) -> None:
+        self.before = self.vector
+        after = self.before - self.rate * self._gradient(here)
+        self.vector = torch.where(self.alive[:, None], after, self.before)
+
+    def _gradient(self, here: _Evaluation) -> Tensor:
+        """∂F/∂weights, flat, (n, p), at the weights for which the hidden units were computed last."""
+        weight = here.gamma[:, :, None] if self.loss.per_output else here.gamma[:, None] @ self.truth
+        delta = here.slopes * (weight / here.slopes.shape[2])
         second = (delta @ self.hidden.mT).mT
         torch.bmm(self._layers()[1], delta, out=self.back)
         torch.ops.aten.threshold_backward.grad_input(self.back, self.hidden, 0, grad_input=self.back)  # relu'(0) = 0
         first = self.x @ self.back.mT
         return torch.cat([first.flatten(1), second.flatten(1), delta.sum(dim=2)], dim=1)
 
-    def _entry(
-        self,
-        name: str,
-        done: int,
-        alive: Tensor,
-        logits: Tensor,
-        elements: Tensor,
-        gamma: Tensor,
-        warm: list[dict[str, NDArray]],
-    ) -> NDArray:
-        """One entry of a history for each network, NaN for those that diverged."""
+    def _entry(self, name: str, done: int, here: _Evaluation) -> NDArray:
+        """The entries of all networks in a history, NaN for those that have diverged."""
+        if name not in SERIES:
+            return self._measured(name, done)
         if name == "accuracy":
-            found = _accuracy(logits, self.labels)
+            values = _accuracy(here.logits, self.labels)
         elif name == "validation_accuracy":
-            assert self.unseen is not None
-            x, labels = self.unseen
-            found = _accuracy(self._logits(x, logits.new_empty(len(x), self.widths[1], x.shape[2])), labels)
-        elif name in ("loss", "static_loss"):
-            per_sample = elements.sum(dim=1, keepdim=True)
-            per_class = (elements if self.loss.per_output else self.truth * per_sample).mean(dim=2)
-            found = (gamma * per_class if name == "loss" else per_class).sum(dim=1)
+            values = self._validation_accuracy()
         else:
-            return self._measured(name, done, alive.cpu().numpy(), warm)
-        return torch.where(alive, found, torch.nan).cpu().to(torch.float64).numpy()
+            values = self._class_losses(here, static=name == "static_loss").sum(dim=1)
+        return torch.where(self.alive, values, torch.nan).cpu().to(torch.float64).numpy()
 
-    def _measured(self, name: str, done: int, alive: NDArray, warm: list[dict[str, NDArray]]) -> NDArray:
+    def _class_losses(self, here: _Evaluation, *, static: bool) -> Tensor:
+        """What each class adds to the loss, (n, C)."""
+        per_sample = here.terms.sum(dim=1, keepdim=True)
+        per_class = (here.terms if self.loss.per_output else self.truth * per_sample).mean(dim=2)
+        return per_class if static else here.gamma * per_class
+
+    def _validation_accuracy(self) -> Tensor:
+        assert self.validation is not None
+        x, labels = self.validation
+        hidden = torch.empty(len(x), self.widths[1], x.shape[2], dtype=self.dtype, device=self.device)
+        return _accuracy(self._logits(x, hidden), labels)
+
+    def _measured(self, name: str, done: int) -> NDArray:
         """A measure of `train`, network by network on the processor."""
-        vectors = self.vector.cpu().to(torch.float64).numpy()
-        found: dict[int, NDArray] = {}
-        for n in map(int, np.flatnonzero(alive)):
-            measure = next(m for m in self.runs[n].measures if m.name == name)
-            found[n] = measure(self.runs[n], vectors[n], done, warm[n])
-        for value in found.values():
-            self.shapes[name] = value.shape
+        vectors, values = self._vectors(), {}
+        for n in map(int, np.flatnonzero(self.alive.cpu().numpy())):
+            measure = next(m for m in self.settings[n].measures if m.name == name)
+            values[n] = measure(self.settings[n], vectors[n], done, self.warm[n])
+            self.shapes[name] = values[n].shape
         missing = np.full(self.shapes[name], np.nan)  # no network has diverged at its first entry
-        return np.stack([found.get(n, missing) for n in range(len(alive))])
+        return np.stack([values.get(n, missing) for n in range(len(self.settings))])
+
+
+def _settings(members: Sequence[Member], measure: Mapping[str, Any]) -> list[Settings]:
+    """The members as the loop of `train` knows them, for their Γ and for the measures that it takes."""
+    measures = as_measures({name: request for name, request in measure.items() if name not in SERIES})
+    return [
+        Settings(net=m.net, task=m.task, loss=m.loss, learning_rate=m.learning_rate, measures=measures) for m in members
+    ]
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:

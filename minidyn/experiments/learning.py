@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import minidyn as md
 from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
-from minidyn.sweeps import UNSEEN
+from minidyn.sweeps import VALIDATION_SEED_OFFSET
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
 
@@ -351,7 +351,7 @@ def _control(
         what: dict[str, Any] = {noise: strength}
         params = with_noise(net, params, task, steps=disturbed, seed=seed, **what)
     run = md.train(net, params, task, static, steps=rest, **settings)
-    new = unseen(0.2, UNSEEN)
+    new = unseen(0.2, VALIDATION_SEED_OFFSET)
     return {
         "accuracy": float(run.history.accuracy[-1]),
         "validation_accuracy": float((net.logits(run.params, new.x).argmax(axis=1) == new.labels).mean()),
@@ -454,7 +454,7 @@ def digits(noise: float, seed: int) -> md.Task:
 
 def other_digits(noise: float, seed: int) -> md.Task:
     """The digits that `digits` left out for the same cell of a sweep."""
-    return _digits(seed - UNSEEN)[1]
+    return _digits(seed - VALIDATION_SEED_OFFSET)[1]
 
 
 def _digits(seed: int) -> tuple[md.Task, md.Task]:

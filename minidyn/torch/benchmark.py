@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 import minidyn as md
-from minidyn.ensembles.torch import DTYPES, check_device, descend_together, networks_a_launch
-from minidyn.model import flatten
-from minidyn.training.settings import Settings
+from minidyn.ensembles import Ensemble, Member
+from minidyn.ensembles.torch import DTYPES, TorchEngine, check_device, networks_per_launch
 
 PASSES = 10  # over the hidden units, an update: five products, relu and its derivative, counted one by one
 OPERATIONS = 30  # an update, a sample and hidden unit, with 2 inputs, a constant and 3 outputs
@@ -47,17 +46,19 @@ def network_steps(device: str, engine: str, networks: int, *, width: int = 100, 
     True
     """
     task, net = md.spiral(points // 3), md.MLP(2, width, 3)
-    runs, starts = [], []
-    for seed in range(networks):
-        loss = md.CrossEntropy(md.Oscillation(5 + seed % 8, 500))
-        runs.append(Settings(net=net, task=task, loss=loss, learning_rate=0.1))
-        starts.append(flatten(net, net.init(seed), task.x)[0])
+    members = [_member(net, task, seed) for seed in range(networks)]
     short, long = 20, 120
 
-    def descend(steps: int) -> Callable[[], object]:
-        return lambda: descend_together(runs, starts, steps, {}, engine=engine, device=device)
+    def train(steps: int) -> Callable[[], object]:
+        ensemble = Ensemble(members=members, steps=steps, measure={})
+        return lambda: list(TorchEngine(engine, device).train(ensemble))
 
-    return networks * (long - short) / (_least(descend(long), device) - _least(descend(short), device))
+    return networks * (long - short) / (_least(train(long), device) - _least(train(short), device))
+
+
+def _member(net: md.MLP, task: md.Task, seed: int) -> Member:
+    loss = md.CrossEntropy(md.Oscillation(5 + seed % 8, 500))
+    return Member(net=net, params=net.init(seed), task=task, loss=loss, learning_rate=0.1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,8 +91,8 @@ def _several(device: str, engine: str, width: int, points: int) -> list[int]:
     """One launch that fits a cache on a processor; from few to many on a GPU."""
     if device.startswith("cuda"):
         return [64, 256, 1024, 4096]
-    run = Settings(net=md.MLP(2, width, 3), task=md.spiral(points // 3), loss=md.CrossEntropy(), learning_rate=0.1)
-    return [networks_a_launch(run, DTYPES[engine], device)]
+    member = _member(md.MLP(2, width, 3), md.spiral(points // 3), seed=0)
+    return [networks_per_launch(member, DTYPES[engine], device)]
 
 
 def _least(function: Callable[[], object], device: str, rounds: int = 3) -> float:

@@ -10,7 +10,7 @@ import xarray as xr
 import minidyn as md
 from minidyn import plots
 from minidyn.experiments import find, learning, load
-from minidyn.sweeps import UNSEEN
+from minidyn.sweeps import VALIDATION_SEED_OFFSET
 
 
 def test_amplitude_and_period_are_what_the_stored_phase_diagram_chooses():
@@ -70,7 +70,10 @@ def test_pairs_share_weights_and_samples():
     for loss, gamma in (("static", None), ("dynamical", md.Oscillation(5, 50, rest_from=200))):
         run = md.train(net, net.init(7), task, md.CrossEntropy(gamma), learning_rate=1.0, steps=300, progress=False)
         assert float(pairs.static_loss.sel(loss=loss)) == pytest.approx(float(run.history.static_loss[-1]), rel=1e-6)
-        x, labels = learning.unseen(0.2, 4 + UNSEEN).x, learning.unseen(0.2, 4 + UNSEEN).labels
+        x, labels = (
+            learning.unseen(0.2, 4 + VALIDATION_SEED_OFFSET).x,
+            learning.unseen(0.2, 4 + VALIDATION_SEED_OFFSET).labels,
+        )
         right = (net.logits(run.params, x).argmax(axis=1) == labels).mean()
         assert float(pairs.validation_accuracy.sel(loss=loss)) == pytest.approx(right, abs=1e-6)
 
@@ -133,7 +136,7 @@ class TestNoise:
 
 
 def test_digits_are_split_whole_and_by_seed():
-    few, others = learning.digits(0.2, 3), learning.other_digits(0.2, 3 + UNSEEN)
+    few, others = learning.digits(0.2, 3), learning.other_digits(0.2, 3 + VALIDATION_SEED_OFFSET)
     assert (len(few), len(few) + len(others)) == (200, 1797)
     assert not {row.tobytes() for row in few.x} & {row.tobytes() for row in others.x}
     assert not np.array_equal(few.x, learning.digits(0.2, 4).x)

@@ -10,6 +10,7 @@ import pytest
 
 import minidyn as md
 from minidyn import sweeps
+from minidyn.ensembles import sequential
 
 GRID = {"amplitude": [1, 5], "period": [10, 20], "seed": [0, 1, 2]}
 
@@ -23,7 +24,7 @@ def test_a_cell_is_the_run_of_train():
     cell = data.sel(amplitude=5, period=20, seed=1)
     task, net = md.spiral(), md.MLP(2, 100, 3)
     loss = md.CrossEntropy(md.Oscillation(5, 20, rest_from=25))
-    unseen = md.spiral(seed=sweeps.UNSEEN)
+    unseen = md.spiral(seed=sweeps.VALIDATION_SEED_OFFSET)
     run = md.train(net, net.init(1), task, loss, learning_rate=1.0, steps=30, validation=unseen)
     last = run.history.isel(step=-1)
     for name in ("static_loss", "accuracy", "validation_accuracy"):
@@ -44,8 +45,8 @@ def test_dimensions_are_the_grids():
 
 def test_the_period_of_a_static_loss_makes_no_difference_and_is_run_once(monkeypatch):
     made = []
-    train = sweeps.train
-    monkeypatch.setattr(sweeps, "train", lambda *a, **k: made.append(1) or train(*a, **k))
+    train = sequential.train
+    monkeypatch.setattr(sequential, "train", lambda *a, **k: made.append(1) or train(*a, **k))
     data = small()
     assert len(made) == 3 + 2 * 3
     assert data.static_loss.sel(amplitude=1, period=10).equals(
@@ -56,7 +57,7 @@ def test_the_period_of_a_static_loss_makes_no_difference_and_is_run_once(monkeyp
 def test_results_do_not_depend_on_workers_or_chunks(monkeypatch):
     alone = small()
     assert small(workers=2).equals(alone)
-    monkeypatch.setattr(sweeps, "CHUNK", 2)
+    monkeypatch.setattr(sequential, "CHUNK", 2)
     assert small().equals(alone)
 
 
@@ -81,7 +82,7 @@ def test_losses_are_an_axis_as_any_other():
 class TestStore:
     def test_a_finished_store_is_read_and_nothing_is_run(self, tmp_path, monkeypatch):
         first = small(store=tmp_path / "store")
-        monkeypatch.setattr(sweeps, "train", None)
+        monkeypatch.setattr(sequential, "train", None)
         assert small(store=tmp_path / "store").equals(first)
 
     def test_other_settings_are_refused_with_the_difference(self, tmp_path):
@@ -132,7 +133,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_bits(tmp_path):
 
 BAD = [
     ({"grid": {}}, TypeError, "grid must map names"),
-    ({"grid": {"depth": [1]}}, ValueError, "grid must be one of"),
+    ({"grid": {"depth": [1]}}, ValueError, r"grid has an unknown axis 'depth'; its axes may be 'amplitude', "),
     ({"grid": {"seed": []}}, ValueError, r"grid\['seed'\] must be a list of at least one value"),
     ({"grid": {"seed": 3}}, ValueError, r"grid\['seed'\]"),
     ({"grid": {"seed": [1, 1]}}, ValueError, "different values"),
@@ -157,3 +158,8 @@ BAD = [
 def test_bad_input_names_the_argument(settings, error, message):
     with pytest.raises(error, match=message):
         small(**settings)
+
+
+def test_the_offset_of_validation_seeds_answers_to_its_former_name():
+    with pytest.warns(DeprecationWarning, match=r"sweeps\.UNSEEN is now .*VALIDATION_SEED_OFFSET"):
+        assert sweeps.UNSEEN == sweeps.VALIDATION_SEED_OFFSET

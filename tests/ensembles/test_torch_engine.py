@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import minidyn as md
-from minidyn import sweeps
+from minidyn import ensembles
+from minidyn.ensembles import Ensemble, Member
 from minidyn.model import flatten
-from minidyn.training.measures import as_measures
-from minidyn.training.settings import Settings
 
-ensemble = pytest.importorskip("minidyn.ensembles.torch", exc_type=ImportError)
+torch_engine = pytest.importorskip("minidyn.ensembles.torch", exc_type=ImportError)
 torch = pytest.importorskip("torch", "2.6")
 
 LOSSES = ("cross_entropy", "mse_sample", "mse_output")
@@ -27,7 +26,7 @@ def few(noise, seed):
 
 def sweep(grid, engine="torch", **settings):
     settings = {"steps": 60, "task": few, "workers": 1, "device": "cpu", "progress": False, **settings}
-    if engine not in sweeps.TORCH:
+    if engine not in ensembles.TORCH:
         settings["device"] = None
     return md.sweep(grid, engine=engine, **settings)
 
@@ -68,44 +67,51 @@ def test_any_number_of_inputs_and_classes():
     assert_close(sweep(grid, task=task), sweep(grid, "numpy", task=task))
 
 
-def run_of(task, net, loss=None, **settings):
-    defaults = {"learning_rate": 0.1, "start": 0, "batch_size": None, "seed": 0, "validation": None, "measures": ()}
-    return Settings(net=net, task=task, loss=loss or md.CrossEntropy(), **{**defaults, **settings})
+def member_of(task, net, loss=None, params=None):
+    params = params or net.init(0)
+    return Member(net=net, params=params, task=task, loss=loss or md.CrossEntropy(), learning_rate=0.1)
+
+
+def train(members, steps, measure=()):
+    return list(
+        torch_engine.TorchEngine("torch", "cpu").train(Ensemble(members=members, steps=steps, measure=dict(measure)))
+    )
 
 
 def test_relu_has_slope_0_at_0():
     task, net = md.Task([[0.0, 0.0], [1.0, 2.0], [2.0, -1.0]], [0, 1, 2], 3), md.MLP(2, 4, 3)
     params = [(weight, 0 * bias) for weight, bias in net.init(1)]  # the first sample's hidden units are all at 0
     start = flatten(net, params, task.x)[0]
-    [found] = ensemble.descend_together([run_of(task, net)], [start], 1, {}, engine="torch", device="cpu")
+    [result] = train([member_of(task, net, params=params)], 1)
     moved = start - 0.1 * flatten(net, md.gradient(net, params, task, md.CrossEntropy()), task.x)[0]
-    np.testing.assert_allclose(found.vector, moved, rtol=1e-13)
+    np.testing.assert_allclose(flatten(net, result.params, task.x)[0], moved, rtol=1e-13)
 
 
 def test_results_do_not_depend_on_launches_or_chunks(monkeypatch):
     grid = {"amplitude": [1, 5], "period": [10, 20], "width": [5, 8], "seed": range(3)}
     whole = sweep(grid, validation=md.spiral, measure={"loss": 20})
-    monkeypatch.setitem(ensemble.MEMORY, "cpu", 100_000)
+    monkeypatch.setitem(torch_engine.MEMORY, "cpu", 100_000)
     assert_close(sweep(grid, validation=md.spiral, measure={"loss": 20}), whole, 1e-12)
-    monkeypatch.setattr(sweeps, "LAUNCH", 5)
+    monkeypatch.setattr(torch_engine, "CHUNK", 5)
     assert_close(sweep(grid, validation=md.spiral, measure={"loss": 20}), whole, 1e-12)
 
 
 def test_a_launch_keeps_to_its_memory(monkeypatch):
     made = []
-    launch = ensemble._Launch
-    monkeypatch.setattr(ensemble, "_Launch", lambda runs, *rest: made.append(len(runs)) or launch(runs, *rest))
-    run = run_of(md.spiral(), md.MLP(2, 100, 3))
-    start = flatten(run.net, run.net.init(0), run.task.x)[0]
-    monkeypatch.setitem(ensemble.MEMORY, "cpu", 2_000_000)
-    ensemble.descend_together([run] * 9, [start] * 9, 1, {}, engine="torch", device="cpu")
+    batch = torch_engine._Batch
+    monkeypatch.setattr(
+        torch_engine, "_Batch", lambda members, *rest: made.append(len(members)) or batch(members, *rest)
+    )
+    member = member_of(md.spiral(), md.MLP(2, 100, 3))
+    monkeypatch.setitem(torch_engine.MEMORY, "cpu", 2_000_000)
+    train([member] * 9, 1)
     activations = 8 * 300 * 2 * 100  # the hidden units, forward and back
     assert sum(made) == 9
     assert 1 < max(made) <= 2_000_000 // activations
-    narrow = ensemble.networks_a_launch(run, torch.float32, "cpu")
+    narrow = torch_engine.networks_per_launch(member, torch.float32, "cpu")
     assert narrow in (2 * max(made), 2 * max(made) + 1)
-    monkeypatch.setitem(ensemble.MEMORY, "cpu", 1)
-    assert ensemble.networks_a_launch(run, torch.float64, "cpu") == 1
+    monkeypatch.setitem(torch_engine.MEMORY, "cpu", 1)
+    assert torch_engine.networks_per_launch(member, torch.float64, "cpu") == 1
 
 
 def test_a_network_that_diverges_stays_where_it_was_and_leaves_the_others_alone():
@@ -145,14 +151,14 @@ def test_float32_agrees_in_distribution_where_runs_are_chaotic():
 
 
 def test_a_stopped_sweep_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "LAUNCH", 4)
+    monkeypatch.setattr(torch_engine, "CHUNK", 4)
     grid = {"amplitude": [5], "period": [10], "seed": range(10), "width": [5]}
     whole = sweep(grid, store=tmp_path / "store")
     assert len(list((tmp_path / "store").glob("chunk-*.nc"))) == 3
     (tmp_path / "store" / "chunk-00001.nc").unlink()
-    calls, descend = [], ensemble.descend_together
+    calls, batch = [], torch_engine._Batch
     monkeypatch.setattr(
-        ensemble, "descend_together", lambda runs, *a, **k: calls.append(len(runs)) or descend(runs, *a, **k)
+        torch_engine, "_Batch", lambda members, *rest: calls.append(len(members)) or batch(members, *rest)
     )
     assert sweep(grid, store=tmp_path / "store").equals(whole)
     assert calls == [4]
@@ -164,12 +170,11 @@ def test_measures_are_taken_as_by_train():
     task, net = few(0.2, 0), md.MLP(2, 6, 3)
     loss, measure = md.CrossEntropy(md.Oscillation(5, 10)), {"hessian_max": 7, "ntk_max": 10, "params": 15}
     run = md.train(net, net.init(0), task, loss, learning_rate=0.1, steps=30, measure=measure, progress=False)
-    settings = run_of(task, net, loss, measures=as_measures(measure))
-    start = flatten(net, net.init(0), task.x)[0]
-    later = replace(settings, loss=md.CrossEntropy())  # another Γ in the same launch
-    found, _ = ensemble.descend_together([settings, later], [start, start], 30, {}, engine="torch", device="cpu")
+    member = member_of(task, net, loss)
+    other = replace(member, loss=md.CrossEntropy())  # another Γ in the same launch
+    result, _ = train([member, other], 30, measure)
     for name in measure:
-        np.testing.assert_allclose(found.histories[name], run.history[name], rtol=1e-8, err_msg=name)
+        np.testing.assert_allclose(result.histories[name], run.history[name], rtol=1e-8, err_msg=name)
 
 
 @pytest.mark.parametrize("device", ["abacus", "meta:x", 7.5])
@@ -201,8 +206,10 @@ assert "torch" not in sys.modules
 sys.modules["torch"] = None
 md.sweep(grid, engine="torch", **options)
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
-    assert found.stderr.splitlines()[-1].startswith("ImportError: minidyn.ensembles.torch needs PyTorch 2.6 or later")
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
+    assert finished.stderr.splitlines()[-1].startswith(
+        "ImportError: minidyn.ensembles.torch needs PyTorch 2.6 or later"
+    )
 
 
 def test_the_benchmark_runs_and_leaves_the_threads_alone(capsys):
@@ -210,7 +217,14 @@ def test_the_benchmark_runs_and_leaves_the_threads_alone(capsys):
     before = torch.get_num_threads()
     assert benchmark.network_steps("cpu", "torch32", 3, width=4, points=30) > 0
     assert torch.get_num_threads() == before
-    run = run_of(md.spiral(), md.MLP(2, 100, 3))
-    assert benchmark._several("cpu", "torch", 100, 300) == [ensemble.networks_a_launch(run, torch.float64, "cpu")]
+    member = member_of(md.spiral(), md.MLP(2, 100, 3))
+    assert benchmark._several("cpu", "torch", 100, 300) == [
+        torch_engine.networks_per_launch(member, torch.float64, "cpu")
+    ]
     with pytest.raises(ValueError, match="device must be one that PyTorch can use here"):
         benchmark.main(["--device", "abacus"])
+
+
+def test_the_number_of_networks_per_launch_answers_to_its_former_name():
+    with pytest.warns(DeprecationWarning, match=r"networks_a_launch is now .*networks_per_launch"):
+        assert torch_engine.networks_a_launch is torch_engine.networks_per_launch

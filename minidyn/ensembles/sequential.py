@@ -1,0 +1,91 @@
+"""The engines "numpy" and "compiled" for ensembles: one network after the other, by `minidyn.train`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import joblib
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from minidyn.ensembles.interface import Ensemble, Member, RunResult, measured_steps
+from minidyn.training import Run, train
+from minidyn.training.record import SERIES
+
+CHUNK = 8  # runs per call
+ON_VALIDATION = "accuracy_on_validation"  # the measure that stands for "validation_accuracy" at a cadence
+
+
+@dataclass(frozen=True)
+class SequentialEngine:
+    """Trains the members one by one with `train`, which computes with the engine of the same name."""
+
+    name: str
+    device: None = None
+
+    @property
+    def chunk_size(self) -> int:
+        return CHUNK
+
+    @property
+    def workers(self) -> int:
+        return joblib.cpu_count()
+
+    def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
+        for member in ensemble.members:
+            run = self._run(member, ensemble)
+            yield RunResult(
+                params=run.params,
+                updates=run.history.sizes["step"] - 1,
+                diverged=run.status == "diverged",
+                histories={name: _history(run.history, name, ensemble) for name in ensemble.measure},
+            )
+
+    def _run(self, member: Member, ensemble: Ensemble) -> Run:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # divergence is in the result
+            return train(
+                member.net,
+                member.params,
+                member.task,
+                member.loss,
+                learning_rate=member.learning_rate,
+                steps=ensemble.steps,
+                measure=_measures(member, ensemble),
+                engine=self.name,
+                progress=False,
+            )
+
+
+def has_numba() -> bool:
+    return find_spec("numba") is not None
+
+
+def _measures(member: Member, ensemble: Ensemble) -> dict[str, Any]:
+    """What `train` is asked to measure: its own series come by themselves, on the training data, at every step."""
+    measures = {name: request for name, request in ensemble.measure.items() if name not in SERIES}
+    if "validation_accuracy" in ensemble.measure:
+        validation: Any = member.validation
+
+        def accuracy(net: Any, params: Any, task: Any, loss: Any, step: int) -> float:
+            return float((net.logits(params, validation.x).argmax(axis=1) == validation.labels).mean())
+
+        measures[ON_VALIDATION] = ensemble.cadences["validation_accuracy"], accuracy
+    return measures
+
+
+def _history(history: xr.Dataset, name: str, ensemble: Ensemble) -> NDArray:
+    """A history at its cadence, NaN for the steps that the run did not reach."""
+    steps = measured_steps(ensemble.cadences[name], ensemble.steps)
+    if name in SERIES and name != "validation_accuracy":
+        values = history[name].values[steps[steps < history.sizes["step"]]]
+    else:
+        values = history[ON_VALIDATION if name == "validation_accuracy" else name].values
+    padded = np.full((len(steps), *values.shape[1:]), np.nan)
+    padded[: len(values)] = values
+    return padded

@@ -1,0 +1,79 @@
+"""What a grid may vary: its axes, the settings of a cell, and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from minidyn import _checks as check
+from minidyn.losses import CrossEntropy, Loss, SquaredError
+from minidyn.oscillation import Oscillation
+from minidyn.sweeps.datasets import VALIDATION_SEED_OFFSET
+
+LOSSES: dict[str, Callable[[Oscillation | None], Loss]] = {
+    "cross_entropy": CrossEntropy,
+    "mse_sample": lambda gamma: SquaredError(gamma, weighting="sample"),
+    "mse_output": lambda gamma: SquaredError(gamma, weighting="output"),
+}
+SEEDS = 2**32
+AXES: dict[str, Callable[[str, Any], Any]] = {
+    "amplitude": lambda name, value: check.real(name, value, least=1),
+    "period": lambda name, value: check.integer(name, value, least=1),
+    "width": lambda name, value: check.integer(name, value, least=1),
+    "learning_rate": lambda name, value: check.real(name, value, above=0),
+    "noise": lambda name, value: check.real(name, value, least=0),
+    "loss": lambda name, value: check.choice(name, value, tuple(LOSSES)),
+    "seed": lambda name, value: check.integer(name, value, least=0, most=SEEDS - 1),
+    "data_seed": lambda name, value: check.integer(name, value, least=0, most=SEEDS - 1 - VALIDATION_SEED_OFFSET),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The settings of one run. The period of an amplitude of 1 is None, since it makes no difference."""
+
+    amplitude: float = 1.0
+    period: int | None = None
+    width: int = 100
+    noise: float = 0.2
+    seed: int = 0
+    data_seed: int = 0
+    loss: str
+    learning_rate: float
+
+
+def checked_value(name: str, value: Any) -> Any:
+    """The value of an axis, or of the argument that stands for it, in the type that it has in a cell."""
+    return AXES[name](name, value)
+
+
+def checked_axes(grid: Any) -> dict[str, list[Any]]:
+    """The axes of a grid, with their values checked."""
+    if not isinstance(grid, Mapping) or not grid:
+        raise TypeError(f"grid must map names to lists of values, got {grid!r:.80}")
+    for name in grid:
+        if name not in AXES:
+            raise ValueError(f"grid has an unknown axis {name!r:.80}; its axes may be {', '.join(map(repr, AXES))}")
+    axes = {name: _checked_values(name, values) for name, values in grid.items()}
+    if "period" not in axes and max(axes.get("amplitude", [1.0])) > 1:
+        raise ValueError("grid must name the period where an amplitude exceeds 1, got none")
+    return axes
+
+
+def _checked_values(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str) or not np.iterable(values) or not len(list(values)):
+        raise ValueError(f"grid[{name!r}] must be a list of at least one value, got {values!r:.80}")
+    checked = [checked_value(name, value) for value in values]
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"grid[{name!r}] must hold different values, got {values!r:.80}")
+    return checked
+
+
+def cells(axes: Mapping[str, list[Any]], **settings: Any) -> list[Cell]:
+    """The cells of a grid, in its order; what is not in the grid is in the settings, or the default."""
+    cells = [Cell(**{**settings, **dict(zip(axes, values, strict=True))}) for values in product(*axes.values())]
+    return [replace(cell, period=None) if cell.amplitude == 1 else cell for cell in cells]

@@ -1,0 +1,73 @@
+"""The results of a sweep: how each run ended, and all of them laid out over the grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from minidyn._version import __version__
+from minidyn.curvature import hessian_eigenvalues
+from minidyn.ensembles import Member, RunResult
+from minidyn.sweeps.axes import LOSSES, Cell
+from minidyn.sweeps.plan import Plan
+from minidyn.task import Task
+
+
+def columns(plan: Plan, cell: Cell, result: RunResult) -> dict[str, Any]:
+    """What the table holds of one run, in float64, computed on the processor."""
+    member = plan.member(cell)
+    row = _end(member, LOSSES[cell.loss](None), result) | {"diverged": result.diverged, "updates": result.updates}
+    return row | {f"{name}_history": values for name, values in result.histories.items()}
+
+
+def _end(member: Member, static: Any, result: RunResult) -> dict[str, float]:
+    net, task, params = member.net, member.task, result.params
+    row = {
+        "static_loss": float(static.value(net.logits(params, task.x), task.labels)),
+        "accuracy": _accuracy(net, params, task),
+    }
+    if member.validation is not None:
+        row["validation_accuracy"] = _accuracy(net, params, member.validation)
+    row["sharpness"] = np.nan
+    if not result.diverged:
+        row["sharpness"] = float(hessian_eigenvalues(net, params, task, static).values[0])
+    return row
+
+
+def of_runs(numbers: Sequence[int], rows: Sequence[dict[str, Any]]) -> xr.Dataset:
+    """The results of some runs, over "run", the number in the plan."""
+    table = xr.Dataset(coords={"run": np.array(numbers)})
+    for name in rows[0]:
+        values = np.stack([np.asarray(row[name]) for row in rows])
+        inner = [f"{name.removesuffix('_history')}_step", *(f"{name}_axis{n}" for n in range(values.ndim - 2))]
+        table[name] = (("run", *inner[: values.ndim - 1]), values)
+    return table
+
+
+def over_grid(plan: Plan, runs: xr.Dataset) -> xr.Dataset:
+    """The results of all runs, laid out over the grid."""
+    number = {cell: n for n, cell in enumerate(plan.runs)}
+    index = [number[cell] for cell in plan.cells]
+    shape = [len(values) for values in plan.grid.values()]
+    table = xr.Dataset(coords=dict(plan.grid))
+    for name, values in runs.data_vars.items():
+        laid_out = values.values[index].reshape(*shape, *values.shape[1:])
+        table[name] = ((*plan.grid, *values.dims[1:]), laid_out)
+    for name in plan.measure:
+        table = table.assign_coords({f"{name}_step": plan.history_steps(name)})
+    table.attrs = {
+        "settings": json.dumps(plan.settings()),
+        "minidyn": __version__,
+        "numpy": np.__version__,
+        "engine": plan.engine.name,
+        **({"device": plan.engine.device} if plan.engine.device else {}),
+    }
+    return table
+
+
+def _accuracy(net: Any, params: Any, task: Task) -> float:
+    return float((net.logits(params, task.x).argmax(axis=1) == task.labels).mean())
