@@ -23,7 +23,7 @@ RENAMED = {
     "minidyn.coursework.grading": "minidyn.coursework.teacher.grade",
     "minidyn.coursework.repair": "minidyn.coursework.teacher.repair",
     "minidyn.descent": "minidyn.training.run",
-    "minidyn.engine": "minidyn.training.engines",
+    "minidyn.engine": "minidyn.training.numpy_engine",
     "minidyn.kernel": "minidyn.tangent_kernel",
     "minidyn.loop": "minidyn.training.loop",
     "minidyn.measures": "minidyn.training.measures",
@@ -80,13 +80,15 @@ def arguments(**renamed: str) -> Callable[[Callable[Arguments, Result]], Callabl
     """A decorator that accepts keyword arguments under former names: `@arguments(old="new")`."""
 
     def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        name = function.__qualname__.removesuffix(".__init__")
+
         @wraps(function)
         def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             for old in renamed.keys() & kwargs.keys():
                 new = renamed[old]
                 if new in kwargs:
-                    raise TypeError(f"{function.__name__}() got both {new!r} and {old!r}, its former name")
-                warn(f"{function.__name__}({old}=...)", f"{function.__name__}({new}=...)")
+                    raise TypeError(f"{name}() got both {new!r} and {old!r}, its former name")
+                warn(f"{name}({old}=...)", f"{name}({new}=...)")
                 kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)
 

@@ -219,7 +219,7 @@ add = Check(
 def losing(seed: int) -> tuple[NDArray, NDArray]:
     """Fractions right (best match) of the ones and of the twos, after 0 to 8 passes over the twos: 20 networks."""
     first = 20 * (seed % 10**6)
-    data = interference.experiment(range(first, first + 20), passes=8)
+    data = interference.experiment(range(first, first + 20), epochs=8)
     score = data.score.sel(criterion="best match").mean("seed")
     return score.sel(set="ones").values, score.sel(set="twos").values
 

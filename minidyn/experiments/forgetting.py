@@ -80,7 +80,7 @@ def interference_many(*, seeds: Sequence[int], passes: int, progress: bool) -> x
     """
 
     def one(settings: Mapping[str, Any]) -> xr.Dataset:
-        data = interference.experiment(seeds, passes=passes, **settings)
+        data = interference.experiment(seeds, epochs=passes, **settings)
         kept = {name: data.score.sel(set=name, criterion="best match", drop=True) for name in ("ones", "twos")}
         return xr.Dataset(
             {
@@ -256,7 +256,7 @@ def sequential_many(*, seeds: Sequence[int], names: Sequence[str], passes: int, 
     """
 
     def one(learner: Learner, some: Sequence[int]) -> xr.Dataset:
-        return _over_passes(protocol.sequential(learner, some, passes=passes))
+        return _over_passes(protocol.sequential(learner, some, epochs=passes))
 
     return _each_learner(comparison(), names, seeds, one, "sequential", progress)
 
@@ -281,7 +281,7 @@ def rehearsal_many(*, seeds: Sequence[int], rehearsals: Sequence[float], passes:
     def one(name: str) -> xr.Dataset:
         learner = comparison()[name]
         each = [
-            _over_passes(protocol.sequential(learner, list(seeds), passes=passes, rehearsal=part))
+            _over_passes(protocol.sequential(learner, list(seeds), epochs=passes, rehearsal=part))
             for part in rehearsals
         ]
         return xr.concat(each, xr.IndexVariable("rehearsal", list(rehearsals)))

@@ -1,22 +1,22 @@
 """A recurrent cell with a conditional clause that learns to add binary numbers.
 
-The cell reads the numbers digit by digit, least significant first. At each step it sees the bits a and b and the
-carry c (0 at first), weighs them, asks one question, and answers by one of two straight lines::
+The cell reads the numbers digit by digit, least significant first. At each step it receives the bits a and b and the
+carry c (0 at first), takes their weighted sum z, asks one question, and answers with one of two straight lines::
 
     z = w . (a, b, c)
     gate = sigmoid(4 (z - theta))        the clause "if z > theta", made smooth
     (digit, carry) = gate (p[1] z + q[1]) + (1 - gate) (p[0] z + q[0])
 
-Digits are read off by rounding; the carry is never rounded. Addition is within reach (z = a + b + c; if z > 1.5 the
-digit is z - 2 and the carry 1, else the digit is z and the carry 0), but the cell must find the question and both
+Digits are read off by rounding; the carry is never rounded. The cell can represent addition (z = a + b + c; if
+z > 1.5 the digit is z - 2 and the carry 1, else the digit is z and the carry 0), but it must find the question and both
 answers from examples. It takes one step more than the longer number has digits.
 
 The idea is that of Ruiz-Garcia, "Model architecture can transform catastrophic forgetting into positive transfer"
-(Scientific Reports 12, 10736, 2022). The exact cell of the paper could not be read here: this one, with its
-initialisation and training, is this book's own.
+(Scientific Reports 12, 10736, 2022). The exact cell of the paper was not available to us: this cell, its
+initialisation and its training are this book's own.
 
-A batch of cells is trained at once, one for each seed, on the leading axis. Each seed has its own random stream, so a
-cell depends on the others trained beside it in nothing but the last rounding.
+A batch of cells is trained at once, one per seed, on the leading axis. Each seed has its own random stream, so the
+cells trained beside it change a cell by rounding errors only.
 """
 
 from __future__ import annotations
@@ -77,21 +77,26 @@ def init(
     Parameters
     ----------
     seeds : int, or sequence of int
-        One cell, or a batch.
+        One cell, or a batch of cells with different seeds.
     clause : {"soft", "hard"}
-    ranges : mapping, optional
-        Uniform ranges for some of "w", "theta", "p", "q", in place of `RANGES`.
+    ranges : mapping of str to (low, high), optional
+        Ranges of the uniform initial values of "w", "theta", "p" or "q"; those not named keep `RANGES`.
 
     Returns
     -------
     Params
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
     >>> init(range(5), ranges={"theta": (0, 3)}).values.shape
     (5, 12)
     """
-    return _start(seeds, clause, ranges)[0]
+    return _initial(seeds, clause, ranges)[0]
 
 
 def train(
@@ -103,22 +108,22 @@ def train(
     learning_rate: float | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Params:
-    """Train cells on random additions, one pair of numbers a step, by plain gradient descent.
+    """Train cells on random additions by plain gradient descent, with one addition per step.
 
-    The loss of a step is the mean squared error over the bits + 1 digits of one random sum; the norm of its gradient
-    is clipped at 1. 200 seeds and 12,000 steps take about 2 s.
+    The loss of a step is the mean squared error over the bits + 1 digits of one random sum; its gradient is clipped to
+    norm 1. 200 seeds and 12,000 steps take about 2 s.
 
     Parameters
     ----------
     seeds : int, or sequence of int
-        Each seed draws its cell's initial parameters and then its pairs.
+        One cell, or a batch. Each seed draws the initial parameters of its cell and then its pairs.
     steps : int
-        Descent steps, and additions seen.
+        Number of descent steps, and so of training additions.
     bits : int
-        Digits of the numbers in training, 1 to 60.
+        Binary digits of the training numbers, 1 to 60.
     clause : {"soft", "hard"}
-        "hard": the clause is a hard "if" throughout, and gradients flow only through the branch taken (none reaches
-        theta).
+        "hard": the clause is a hard "if" throughout training, and gradients flow only through the branch taken (so
+        none reaches theta).
     learning_rate : float, optional
         Default: 0.1 for the soft clause, 0.05 for the hard one.
     ranges : mapping, optional
@@ -140,8 +145,7 @@ def train(
     42
     """
     steps = check.integer("steps", steps, least=0)
-    kept = trajectory(seeds, [steps], bits=bits, clause=clause, learning_rate=learning_rate, ranges=ranges)
-    return kept[steps]
+    return trajectory(seeds, [steps], bits=bits, clause=clause, learning_rate=learning_rate, ranges=ranges)[steps]
 
 
 def trajectory(
@@ -153,48 +157,53 @@ def trajectory(
     learning_rate: float | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[int, Params]:
-    """The cells of one training at several of its steps.
+    """The cells after several numbers of steps of the same training.
 
     Parameters
     ----------
     seeds, bits, clause, learning_rate, ranges
         As in `train`.
     at : sequence of int
-        Numbers of steps after which to keep the cells.
+        Numbers of steps after which the cells are returned, in any order.
 
     Returns
     -------
     dict
         From each number in `at`, in rising order, to the Params after that many steps.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
     Examples
     --------
     >>> list(trajectory(0, [0, 50, 100]))
     [0, 50, 100]
     """
-    wanted = sorted({check.integer("at", step, least=0) for step in at}) if np.iterable(at) else []
-    if not wanted:
+    marks = sorted({check.integer("at", step, least=0) for step in at}) if np.iterable(at) else []
+    if not marks:
         raise ValueError(f"at must hold at least one number of steps, got {at!r}")
     bits = check.integer("bits", bits, least=1, most=60)
-    params, streams = _start(seeds, clause, ranges)
+    params, streams = _initial(seeds, clause, ranges)
     rate = LEARNING_RATE[clause] if learning_rate is None else check.real("learning_rate", learning_rate, above=0)
-    pairs = np.array([stream.randint(2**bits, size=(wanted[-1], 2), dtype=np.int64) for stream in streams])
+    pairs = np.array([stream.randint(2**bits, size=(marks[-1], 2), dtype=np.int64) for stream in streams])
     position = np.arange(bits + 1)[:, None]
     values = np.atleast_2d(params.values).T.copy()  # (12, seeds): parameters in contiguous rows
-    kept = {}
-    for step in range(wanted[-1] + 1):
-        if step in wanted:
-            kept[step] = replace(params, values=values.T.reshape(params.values.shape).copy())
-        if step < wanted[-1]:
+    cells = {}
+    for step in range(marks[-1] + 1):
+        if step in marks:
+            cells[step] = replace(params, values=values.T.reshape(params.values.shape).copy())
+        if step < marks[-1]:
             a, b = pairs[:, step, 0], pairs[:, step, 1]
             bits_a, bits_b, bits_sum = (number >> position & 1 for number in (a, b, a + b))
-            _, slope = raw_gradient(values, bits_a, bits_b, bits_sum, clause)
-            values -= rate * slope * _clipping(slope)
-    return kept
+            _, gradient = raw_gradient(values, bits_a, bits_b, bits_sum, clause)
+            values -= rate * gradient * _clipping(gradient)
+    return cells
 
 
 def update(params: Params, a: Any, b: Any, *, digits: int, learning_rate: Any = 0.1) -> Params:
-    """One descent step on one addition a cell: the step of `train`, with additions of your own.
+    """One descent step, as in `train`, on additions of your own.
 
     Parameters
     ----------
@@ -202,16 +211,24 @@ def update(params: Params, a: Any, b: Any, *, digits: int, learning_rate: Any = 
     a, b : int for one cell, or array_like of int, shape (seeds,)
         One addition for each cell.
     digits : int
-        Digits of the sum that count in the loss.
-    learning_rate : float, or ndarray of shape (seeds,)
+        Number of digits of the sum that count in the loss.
+    learning_rate : float, or array_like of float, shape (seeds,)
+        At least 0; a cell with rate 0 stays as it is.
 
     Returns
     -------
     Params
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
     """
-    _, slope = loss_and_gradient(params, a, b, digits=digits)
-    step = np.asarray(learning_rate) * _clipping(slope.T)
-    return replace(params, values=params.values - (step * slope.T).T)
+    cells = with_clause(params, None)
+    rates = _rates(learning_rate, cells.values.shape[:-1])
+    _, gradient = loss_and_gradient(cells, a, b, digits=digits)
+    step = rates * _clipping(gradient.T)
+    return replace(cells, values=cells.values - (step * gradient.T).T)
 
 
 def harden(params: Params) -> Params:
@@ -222,11 +239,11 @@ def harden(params: Params) -> Params:
     >>> harden(init(range(2))).clause
     'hard'
     """
-    return replace(params, clause="hard")
+    return with_clause(params, "hard")
 
 
 def add(params: Params, a: Any, b: Any, *, clause: str | None = None) -> Any:
-    """Add with the cells, and read the sums off.
+    """Add two numbers with each cell.
 
     Parameters
     ----------
@@ -239,12 +256,12 @@ def add(params: Params, a: Any, b: Any, *, clause: str | None = None) -> Any:
     Returns
     -------
     int, or ndarray of int (dtype object), shape (seeds,), (n,) or (seeds, n)
-        The number that the rounded digits spell; None where a digit is read as other than 0 or 1.
+        The number with the rounded digits, or None if one of these is neither 0 nor 1.
 
     Raises
     ------
     TypeError, ValueError
-        If a or b is not an integer, or is negative.
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -256,16 +273,13 @@ def add(params: Params, a: Any, b: Any, *, clause: str | None = None) -> Any:
         shapes = f"{first.shape} and {second.shape}"
         raise ValueError(f"a and b must be two integers or two sequences of one length, got shapes {shapes}")
     read = np.rint(raw_digits(params, first.ravel(), second.ravel(), clause))
-    number = ((read == 0) | (read == 1)).all(axis=-1)
-    octets = np.packbits(read == 1, axis=-1, bitorder="little")
-    sums = np.empty(number.shape, dtype=object)
-    for index in zip(*np.nonzero(number), strict=True):
-        sums[index] = int.from_bytes(octets[index].tobytes(), "little")
+    sums = facts.from_binary(read == 1).astype(object)
+    sums[~((read == 0) | (read == 1)).all(axis=-1)] = None
     return sums.reshape(params.values.shape[:-1] + first.shape)[()]
 
 
 def accuracy(params: Params, pairs: Any, *, clause: str | None = None) -> Any:
-    """Fraction of the additions that each cell gets exactly right, every digit.
+    """Fraction of the additions of which each cell gets every digit right.
 
     Parameters
     ----------
@@ -290,7 +304,7 @@ def accuracy(params: Params, pairs: Any, *, clause: str | None = None) -> Any:
 
 
 def trace(params: Params, a: int, b: int, *, clause: str | None = None) -> xr.Dataset:
-    """One addition, step by step.
+    """Every step of an addition.
 
     Parameters
     ----------
@@ -303,9 +317,14 @@ def trace(params: Params, a: int, b: int, *, clause: str | None = None) -> xr.Da
     Returns
     -------
     xarray.Dataset
-        Over "position", the place of the digit, from the least significant (and "cell" for a batch): the bits a and b,
-        carry_in, z, gate (in [0, 1]), yes (whether z > theta), digit, read (the rounded digit), right (the true
-        digit) and carry_out.
+        Over "position", the place of the digit, from the least significant (and over "cell" for a batch): the bits a
+        and b, carry_in, z, gate (in [0, 1]), yes (whether z > theta), digit, read (the rounded digit), right (the
+        correct digit) and carry_out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -334,24 +353,43 @@ def trace(params: Params, a: int, b: int, *, clause: str | None = None) -> xr.Da
     return xr.Dataset({**bits, **data}, coords={"position": np.arange(steps)}, attrs={"clause": params.clause})
 
 
-def _start(
+def _initial(
     seeds: Any, clause: str, ranges: Mapping[str, tuple[float, float]] | None
 ) -> tuple[Params, list[np.random.RandomState]]:
-    """Initial cells, and each seed's stream from there on."""
+    """Initial cells, and the random stream of each seed, from which its pairs are drawn next."""
     clause = check.choice("clause", clause, CLAUSES)
-    limits = dict(RANGES)
-    for name, ends in dict(ranges or {}).items():
-        check.choice("ranges", name, RANGES)
-        if np.shape(ends) != (2,):
-            raise ValueError(f"ranges[{name!r}] must be two numbers, low and high, got {ends!r}")
-        low, high = ends
-        limits[name] = check.real(f"ranges[{name!r}]", low), check.real(f"ranges[{name!r}]", high, least=low)
+    limits = RANGES | _limits({} if ranges is None else ranges)
     streams = [np.random.RandomState(seed) for seed in facts.seeds_of(seeds if np.iterable(seeds) else [seeds])]
     values = [np.concatenate([s.uniform(*limits[name], n) for name, n in SIZES.items()]) for s in streams]
     return Params(np.array(values) if np.iterable(seeds) else values[0], clause), streams
 
 
-def _clipping(slope: np.ndarray) -> np.ndarray:
-    """Factor (seeds,) that shortens gradients (12, seeds) to norm 1."""
-    norm = np.sqrt((slope**2).sum(0))
+def _limits(ranges: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    if not isinstance(ranges, Mapping):
+        raise TypeError(f"ranges must be a mapping from parameters to (low, high), got {ranges!r:.80}")
+    limits = {}
+    for name, ends in ranges.items():
+        check.choice("a key of ranges", name, RANGES)
+        if np.shape(ends) != (2,):
+            raise ValueError(f"ranges[{name!r}] must be two numbers, low and high, got {ends!r}")
+        low, high = ends
+        limits[name] = check.real(f"ranges[{name!r}]", low), check.real(f"ranges[{name!r}]", high, least=low)
+    return limits
+
+
+def _rates(learning_rate: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Learning rates as an array that broadcasts against `shape`, each finite and not negative."""
+    rates = np.asarray(learning_rate)
+    if rates.dtype.kind not in "iuf":
+        raise TypeError(f"learning_rate must be a real number, or one per cell, got {learning_rate!r:.80}")
+    if rates.shape not in ((), shape):
+        raise ValueError(f"learning_rate must be a number, or have shape {shape}, got shape {rates.shape}")
+    if not np.isfinite(rates).all() or (rates < 0).any():
+        raise ValueError(f"learning_rate must be finite and >= 0, got {learning_rate!r:.80}")
+    return rates
+
+
+def _clipping(gradient: np.ndarray) -> np.ndarray:
+    """Factors (seeds,) that shorten gradients (12, seeds) to norm 1 at most."""
+    norm = np.sqrt((gradient**2).sum(0))
     return CLIP / np.maximum(norm, CLIP)

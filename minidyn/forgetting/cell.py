@@ -35,7 +35,15 @@ class Params:
     theta : ndarray, shape (seeds,)
         Threshold of the clause.
     p, q : ndarrays, shape (seeds, 2, 2)
-        Slopes and offsets: [:, 0] where the clause says no, [:, 1] where it says yes; digit first, then carry.
+        Slopes and offsets of the two straight lines: [:, 0] applies when the clause says no, [:, 1] when it says yes.
+        The last axis is the digit, then the carry.
+
+    Raises
+    ------
+    TypeError
+        If `values` is not an array.
+    ValueError
+        If its last axis does not have length 12, or `clause` is unknown.
 
     Examples
     --------
@@ -49,8 +57,11 @@ class Params:
 
     def __post_init__(self) -> None:
         check.choice("clause", self.clause, CLAUSES)
-        if self.values.shape[-1:] != (PARAMETERS,):
-            raise ValueError(f"values must have shape (..., {PARAMETERS}), got {self.values.shape}")
+        shape = getattr(self.values, "shape", None)  # not the type: autograd differentiates through boxes
+        if not isinstance(shape, tuple):
+            raise TypeError(f"values must be an array of shape (..., {PARAMETERS}), got {self.values!r:.80}")
+        if shape[-1:] != (PARAMETERS,):
+            raise ValueError(f"values must have shape (..., {PARAMETERS}), got {shape}")
 
     @property
     def w(self) -> np.ndarray:
@@ -74,7 +85,7 @@ class Params:
         return len(self.values)
 
     def __getitem__(self, index: Any) -> Params:
-        """Some cells of the batch; an integer picks one, without the leading axis."""
+        """A part of the batch; an integer selects a single cell, without the leading axis."""
         if self.values.ndim == 1:
             raise TypeError("one cell cannot be indexed")
         return replace(self, values=self.values[index])
@@ -84,7 +95,7 @@ class Params:
 
 
 def loss(params: Params, a: Any, b: Any, *, digits: int) -> Any:
-    """Mean squared error over the digits of one sum, for each cell, in autograd's numpy.
+    """Mean squared error over the digits of a sum, for each cell, in autograd's numpy.
 
     Parameters
     ----------
@@ -115,7 +126,7 @@ def loss(params: Params, a: Any, b: Any, *, digits: int) -> Any:
 
 
 def loss_and_gradient(params: Params, a: Any, b: Any, *, digits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The loss of one addition for each cell, and its gradient in closed form.
+    """The loss of each cell on its addition, and the gradient in closed form.
 
     Parameters
     ----------
@@ -126,13 +137,13 @@ def loss_and_gradient(params: Params, a: Any, b: Any, *, digits: int) -> tuple[n
     -------
     loss : ndarray, shape (seeds,)
     gradient : ndarray, shape (seeds, 12)
-        With respect to `params.values`. A hard clause passes gradients through the branch taken only.
+        With respect to `params.values`. Behind a hard clause gradients flow only through the branch taken.
     """
     values = np.ascontiguousarray(np.atleast_2d(params.values).T)
     bits_a, bits_b, bits_sum = _digits(params, a, b, digits).reshape(3, digits, -1)
-    found, slope = raw_gradient(values, bits_a, bits_b, bits_sum, params.clause)
+    losses, gradients = raw_gradient(values, bits_a, bits_b, bits_sum, params.clause)
     shape = params.values.shape
-    return found.reshape(shape[:-1]), slope.T.reshape(shape)
+    return losses.reshape(shape[:-1]), gradients.T.reshape(shape)
 
 
 def forward(params: Params, a: Any, b: Any, carry: Any) -> tuple[Any, Any, Any, Any]:
@@ -142,12 +153,12 @@ def forward(params: Params, a: Any, b: Any, carry: Any) -> tuple[Any, Any, Any, 
     ----------
     params : Params
     a, b, carry : float or ndarray
-        The bits and the carry in; they broadcast against (seeds,).
+        The bits and the incoming carry; they broadcast against (seeds,).
 
     Returns
     -------
     z, gate, digit, carry : ndarrays
-        The weighed input, how far the clause says yes (0 to 1), the digit and the carry out.
+        The weighted input, the degree to which the clause says yes (0 to 1), the digit and the outgoing carry.
     """
     w, p, q = params.w, params.p, params.q
     z = w[..., 0] * a + w[..., 1] * b + w[..., 2] * carry
@@ -159,7 +170,7 @@ def forward(params: Params, a: Any, b: Any, carry: Any) -> tuple[Any, Any, Any, 
 
 
 def gate_of(excess: Any, clause: str) -> Any:
-    """How far the clause says yes, from z - theta."""
+    """The degree to which the clause says yes, from the excess z - theta."""
     if clause == "hard":
         return (excess > 0) * 1.0  # autograd passes no gradient through a comparison
     return 0.5 * (1 + anp.tanh(0.5 * SHARPNESS * excess))
@@ -173,58 +184,65 @@ def with_clause(params: Params, clause: str | None) -> Params:
 
 
 def raw_digits(params: Params, a: np.ndarray, b: np.ndarray, clause: str | None) -> np.ndarray:
-    """Digits (seeds, n, positions) of n sums before rounding; those beyond a pair's own steps are 0."""
+    """Digits (seeds, n, positions) of n sums before rounding; those beyond the last step of a pair are 0."""
     params = with_clause(params, clause)
     params = replace(params, values=params.values[..., None, :])
     lengths = np.array([max(int(x).bit_length(), int(y).bit_length()) for x, y in zip(a, b, strict=True)])
     steps = int(lengths.max()) + 1
     bits_a, bits_b = facts.binary(a, steps).astype(float), facts.binary(b, steps).astype(float)
-    out = np.zeros(params.values.shape[:-2] + bits_a.shape)
+    digits = np.zeros(params.values.shape[:-2] + bits_a.shape)
     carry = 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # the carry of an untrained cell may run away
         for i in range(steps):
             _, _, digit, carry = forward(params, bits_a[:, i], bits_b[:, i], carry)
-            out[..., i] = np.where(i <= lengths, digit, 0)
-    return out
+            digits[..., i] = np.where(i <= lengths, digit, 0)
+    return digits
 
 
 def raw_gradient(
     values: np.ndarray, a: np.ndarray, b: np.ndarray, target: np.ndarray, clause: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loss (seeds,) and gradient (12, seeds) from values (12, seeds) and digits (positions, seeds)."""
-    w_carry, theta = values[2], values[3]
     p, q = values[4:8].reshape(2, 2, -1), values[8:].reshape(2, 2, -1)  # [no or yes, digit or carry]
     dp, dq = p[1] - p[0], q[1] - q[0]
-    n = len(a)
+    z, gate, carry = _states(values, a, b, clause)
+    n = len(z)
+    change = dp[:, None] * z + dq[:, None]  # of digit and carry, if the clause says yes: (2, positions, seeds)
+    error = p[0, 0] * z + q[0, 0] + gate * change[0] - target
+    gate_slope = 0.0 if clause == "hard" else SHARPNESS * gate * (1 - gate)
+    outputs_by_z = p[0][:, None] + gate * dp[:, None] + gate_slope * change
+    by_output = np.zeros_like(change)  # derivatives of the loss by the digit and by the outgoing carry
+    by_output[0] = error * (2 / n)
+    for i in range(n - 1, 0, -1):
+        by_z = by_output[0, i] * outputs_by_z[0, i] + by_output[1, i] * outputs_by_z[1, i]
+        by_output[1, i - 1] = values[2] * by_z
+    by_z = (by_output * outputs_by_z).sum(0)
+    by_no, by_yes = by_output * (1 - gate), by_output * gate
+    gradient = np.empty_like(values)
+    gradient[0], gradient[1], gradient[2] = (by_z * a).sum(0), (by_z * b).sum(0), (by_z * carry).sum(0)
+    gradient[3] = -(gate_slope * (by_output * change).sum(0)).sum(0) if clause == "soft" else 0.0
+    gradient[4:6], gradient[6:8] = (by_no * z).sum(1), (by_yes * z).sum(1)
+    gradient[8:10], gradient[10:12] = by_no.sum(1), by_yes.sum(1)
+    return (error**2).sum(0) / n, gradient
+
+
+def _states(values: np.ndarray, a: np.ndarray, b: np.ndarray, clause: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted input, gate and incoming carry at each position, (positions, seeds)."""
+    p, q = values[4:8].reshape(2, 2, -1), values[8:].reshape(2, 2, -1)
     seen = values[0] * a + values[1] * b
     z, gate, carry = np.empty_like(seen), np.empty_like(seen), np.zeros_like(seen)
-    for i in range(n):
-        z[i] = seen[i] + w_carry * carry[i]
-        gate[i] = gate_of(z[i] - theta, clause)
-        if i + 1 < n:
-            carry[i + 1] = p[0, 1] * z[i] + q[0, 1] + gate[i] * (dp[1] * z[i] + dq[1])
-    jump = dp[:, None] * z + dq[:, None]  # (2, positions, seeds): what the clause changes in digit and carry
-    error = p[0, 0] * z + q[0, 0] + gate * jump[0] - target
-    bend = 0.0 if clause == "hard" else SHARPNESS * gate * (1 - gate)
-    by_z = p[0][:, None] + gate * dp[:, None] + bend * jump
-    by_out = np.zeros_like(jump)  # of the loss, by digit and by carry out
-    by_out[0] = error * (2 / n)
-    for i in range(n - 1, 0, -1):
-        by_out[1, i - 1] = w_carry * (by_out[0, i] * by_z[0, i] + by_out[1, i] * by_z[1, i])
-    to_z = (by_out * by_z).sum(0)
-    slope = np.empty_like(values)
-    slope[0], slope[1], slope[2] = (to_z * a).sum(0), (to_z * b).sum(0), (to_z * carry).sum(0)
-    slope[3] = -(bend * (by_out * jump).sum(0)).sum(0) if clause == "soft" else 0.0
-    by_yes, by_no = by_out * gate, by_out * (1 - gate)
-    slope[4:6], slope[6:8] = (by_no * z).sum(1), (by_yes * z).sum(1)
-    slope[8:10], slope[10:12] = by_no.sum(1), by_yes.sum(1)
-    return (error**2).sum(0) / n, slope
+    for i in range(len(seen)):
+        z[i] = seen[i] + values[2] * carry[i]
+        gate[i] = gate_of(z[i] - values[3], clause)
+        if i + 1 < len(seen):
+            carry[i + 1] = p[0, 1] * z[i] + q[0, 1] + gate[i] * ((p[1, 1] - p[0, 1]) * z[i] + (q[1, 1] - q[0, 1]))
+    return z, gate, carry
 
 
 def _digits(params: Params, a: Any, b: Any, digits: int) -> np.ndarray:
-    """Digits of a, b and a + b, one addition a cell: (3, positions, seeds)."""
+    """Digits of a, b and a + b, for the addition of each cell: (3, positions, seeds)."""
     a, b = facts.whole("a", a), facts.whole("b", b)
     for name, number in (("a", a), ("b", b)):
         if number.shape != params.values.shape[:-1]:
-            raise ValueError(f"{name} must have shape {params.values.shape[:-1]}, one a cell, got {number.shape}")
+            raise ValueError(f"{name} must have shape {params.values.shape[:-1]}, one per cell, got {number.shape}")
     return np.moveaxis(facts.binary(np.stack([a, b, a + b]), digits), -1, 1).astype(float)

@@ -1,21 +1,24 @@
 """Additions to learn, and the two codes in which a network reads them.
 
-A set of additions is an integer array of pairs (n, 2). McCloskey and Cohen code a digit coarsely, on three
+A set of additions is an integer array of pairs, shape (n, 2). McCloskey and Cohen code a digit coarsely, on three
 neighbouring units; the adder reads binary digits, least significant first.
 """
 
 from __future__ import annotations
 
 import numbers as abstract
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from minidyn import _checks as check
+from minidyn import _renamed
 
 ON, OFF = 0.9, 0.1  # McCloskey and Cohen's target activations
 UNITS = 12  # units that code one digit
 PLUS = (1, 0, 1, 0)  # the operation's four input units: "+" turns on the first and the third
+INT64_DIGITS = 62  # numbers of up to this many binary digits, and their sums, fit into int64
 
 
 def ones() -> np.ndarray:
@@ -51,8 +54,8 @@ def twos() -> np.ndarray:
     return _facts_with(2)
 
 
-def unseen() -> np.ndarray:
-    """The single-digit additions in neither set: 3+3..9+9.
+def validation() -> np.ndarray:
+    """The single-digit additions that are in neither set, and so never trained on: 3+3..9+9.
 
     Returns
     -------
@@ -60,14 +63,22 @@ def unseen() -> np.ndarray:
 
     Examples
     --------
-    >>> unseen()[0].tolist(), unseen()[-1].tolist()
+    >>> validation()[0].tolist(), validation()[-1].tolist()
     ([3, 3], [9, 9])
     """
     return np.array([(a, b) for a in range(3, 10) for b in range(3, 10)])
 
 
 def without(pairs: Any, others: Any) -> np.ndarray:
-    """The pairs that are not among the others, in order.
+    """The pairs that are not among the others, in their order.
+
+    Parameters
+    ----------
+    pairs, others : array_like of int, shapes (n, 2) and (m, 2)
+
+    Returns
+    -------
+    ndarray of int, shape (k, 2)
 
     Examples
     --------
@@ -79,7 +90,16 @@ def without(pairs: Any, others: Any) -> np.ndarray:
 
 
 def all_pairs(bits: int) -> np.ndarray:
-    """Every pair of numbers of up to `bits` binary digits, shape (4**bits, 2). `bits` is at most 8.
+    """Every pair of numbers of up to `bits` binary digits.
+
+    Parameters
+    ----------
+    bits : int
+        Binary digits of each number, 1 to 8.
+
+    Returns
+    -------
+    ndarray of int, shape (4**bits, 2)
 
     Examples
     --------
@@ -90,38 +110,53 @@ def all_pairs(bits: int) -> np.ndarray:
     return np.stack(np.meshgrid(numbers, numbers, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def split(bits: int, *, held_out: float = 0.25, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of `bits`-digit numbers, dealt at random into pairs to show and pairs to hold out.
+@_renamed.arguments(held_out="validation_fraction")
+def split(bits: int, *, validation_fraction: float = 0.25, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Split the pairs of numbers of up to `bits` binary digits at random into training and validation pairs.
 
     Parameters
     ----------
     bits : int
         Binary digits of each number, 1 to 8.
-    held_out : float
-        Fraction of the pairs never shown, in [0, 1); rounded down to whole pairs.
+    validation_fraction : float
+        Fraction of the pairs that are set aside for validation, in [0, 1); rounded down to whole pairs.
     seed : int
-        Seed of the deal.
+        Seed of the split.
 
     Returns
     -------
-    shown, unseen : ndarrays of int, shapes (n, 2) and (m, 2)
+    training, validation : ndarrays of int, shapes (n, 2) and (m, 2)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
-    >>> [len(part) for part in split(3)]
-    [48, 16]
+    >>> training, validation = split(3)
+    >>> len(training), len(validation)
+    (48, 16)
     """
     pairs = all_pairs(bits)
-    held_out = check.real("held_out", held_out, least=0)
-    if held_out >= 1:
-        raise ValueError(f"held_out must be a finite number >= 0 and < 1, got {held_out!r}")
+    fraction = check.real("validation_fraction", validation_fraction, least=0)
+    if fraction >= 1:
+        raise ValueError(f"validation_fraction must be a finite number >= 0 and < 1, got {fraction!r}")
     order = np.random.RandomState(seed_of(seed)).permutation(len(pairs))
-    n = int(held_out * len(pairs))
+    n = int(fraction * len(pairs))
     return pairs[np.sort(order[n:])], pairs[np.sort(order[:n])]
 
 
 def random_pairs(n: int, bits: int, *, seed: int = 0) -> np.ndarray:
-    """`n` random pairs of numbers, uniform on 0..2**bits - 1, of any length.
+    """Random pairs of numbers, uniform on 0..2**bits - 1. A pair may occur more than once.
+
+    Parameters
+    ----------
+    n : int
+        Number of pairs, at least 1.
+    bits : int
+        Binary digits of each number, at least 1; there is no upper limit.
+    seed : int
 
     Returns
     -------
@@ -135,17 +170,16 @@ def random_pairs(n: int, bits: int, *, seed: int = 0) -> np.ndarray:
     """
     n, bits = check.integer("n", n, least=1), check.integer("bits", bits, least=1)
     random = np.random.RandomState(seed_of(seed))
-    if bits <= 62:
+    if bits <= INT64_DIGITS:
         return random.randint(2**bits, size=(n, 2), dtype=np.int64)
     digits = random.randint(2, size=(2 * n, bits), dtype=np.uint8)
-    numbers = [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in digits]
-    return np.array(numbers, dtype=object).reshape(n, 2)
+    return from_binary(digits).reshape(n, 2)
 
 
 def full_carry(pairs: Any) -> np.ndarray:
-    """Which additions meet the full carry: both binary digits 1 while a 1 is carried in.
+    """Whether each addition contains the full carry: at some place both binary digits are 1 and a 1 is carried in.
 
-    It is the one case of the eight (a, b, carry) that no ones or twos fact contains.
+    Of the eight cases (a, b, carry) it is the only one that no ones or twos fact contains.
 
     Parameters
     ----------
@@ -174,7 +208,7 @@ def binary(numbers: Any, digits: int | None = None) -> np.ndarray:
     numbers : int, or array_like of int of any shape
         Python integers may have any length.
     digits : int, optional
-        How many digits to write; default: as many as the largest needs, at least 1.
+        Number of digits of each number; default: as many as the largest number needs, at least 1.
 
     Returns
     -------
@@ -192,19 +226,51 @@ def binary(numbers: Any, digits: int | None = None) -> np.ndarray:
     >>> binary(6, 4).tolist()
     [0, 1, 1, 0]
     """
-    found = whole("numbers", numbers)
-    largest = int(found.max()) if found.size else 0
+    values = whole("numbers", numbers)
+    largest = int(values.max()) if values.size else 0
     needed = max(1, largest.bit_length())
     digits = needed if digits is None else check.integer("digits", digits, least=1)
     if needed > digits:
         raise ValueError(f"numbers must fit into digits={digits}, that is be at most {2**digits - 1}, got {largest}")
-    if found.dtype != object:
+    if values.dtype != object:
         places = np.minimum(np.arange(digits), 63)
-        return (found[..., None] >> places & 1).astype(np.uint8)
+        return (values[..., None] >> places & 1).astype(np.uint8)
     size = -(-digits // 8)
-    data = b"".join(int(n).to_bytes(size, "little") for n in found.ravel())
-    octets = np.frombuffer(data, dtype=np.uint8).reshape(*found.shape, size)
+    data = b"".join(int(n).to_bytes(size, "little") for n in values.ravel())
+    octets = np.frombuffer(data, dtype=np.uint8).reshape(*values.shape, size)
     return np.unpackbits(octets, axis=-1, bitorder="little")[..., :digits]
+
+
+def from_binary(digits: Any) -> np.ndarray:
+    """The numbers with the given binary digits, least significant first: the inverse of `binary`.
+
+    Parameters
+    ----------
+    digits : array_like of 0 and 1, or of bool, shape (..., n)
+
+    Returns
+    -------
+    ndarray of int64, shape (...)
+        Of Python integers (dtype object) for more than 62 digits.
+
+    Raises
+    ------
+    ValueError
+        If a digit is not 0 or 1, or if there is none.
+
+    Examples
+    --------
+    >>> from_binary([[0, 1, 1, 0], [1, 0, 0, 1]]).tolist()
+    [6, 9]
+    """
+    bits = np.asarray(digits)
+    if not bits.ndim or not bits.shape[-1] or not ((bits == 0) | (bits == 1)).all():
+        raise ValueError(f"digits must be 0 or 1, at least one for each number, got {digits!r:.80}")
+    if bits.shape[-1] <= INT64_DIGITS:
+        return bits.astype(np.int64) @ (1 << np.arange(bits.shape[-1]))
+    octets = np.packbits(bits == 1, axis=-1, bitorder="little")
+    numbers = [int.from_bytes(row.tobytes(), "little") for row in octets.reshape(-1, octets.shape[-1])]
+    return np.array(numbers, dtype=object).reshape(bits.shape[:-1])
 
 
 def coarse(digit: Any) -> np.ndarray:
@@ -241,11 +307,11 @@ def coarse_inputs(pairs: Any) -> np.ndarray:
     -------
     ndarray of 0. and 1., shape (..., 28)
     """
-    found = _at_most("pairs", whole("pairs", pairs), 9)
-    if found.shape[-1:] != (2,):
-        raise ValueError(f"pairs must have shape (..., 2), got {found.shape}")
-    operation = np.broadcast_to(np.array(PLUS, dtype=float), found.shape[:-1] + (len(PLUS),))
-    return np.concatenate([coarse(found[..., 0]), coarse(found[..., 1]), operation], axis=-1)
+    values = _at_most("pairs", whole("pairs", pairs), 9)
+    if values.shape[-1:] != (2,):
+        raise ValueError(f"pairs must have shape (..., 2), got {values.shape}")
+    operation = np.broadcast_to(np.array(PLUS, dtype=float), values.shape[:-1] + (len(PLUS),))
+    return np.concatenate([coarse(values[..., 0]), coarse(values[..., 1]), operation], axis=-1)
 
 
 def coarse_targets(sums: Any) -> np.ndarray:
@@ -265,24 +331,34 @@ def coarse_targets(sums: Any) -> np.ndarray:
 
 
 def whole(name: str, value: Any) -> np.ndarray:
-    """`value` as an array of non-negative integers (int64, or Python integers where they are longer)."""
-    found = value if isinstance(value, np.ndarray) else np.array(value, dtype=object)
-    if not np.issubdtype(found.dtype, np.integer):
-        bad = [n for n in found.ravel() if isinstance(n, bool) or not isinstance(n, abstract.Integral)]
+    """`value` as an array of non-negative integers (int64, or Python integers if one of them is longer)."""
+    numbers = value if isinstance(value, np.ndarray) else np.array(value, dtype=object)
+    if not np.issubdtype(numbers.dtype, np.integer):
+        bad = [n for n in numbers.ravel() if isinstance(n, bool) or not isinstance(n, abstract.Integral)]
         if bad:
             raise TypeError(f"{name} must be an integer or integers, got {bad[0]!r:.80}")
-    if found.size and found.min() < 0:
-        raise ValueError(f"{name} must be >= 0, got {found.min()}")
-    long = found.size and int(found.max()).bit_length() > 62  # leaves room for a sum
-    return found.astype(object if long else np.int64, copy=False)
+    if numbers.size and numbers.min() < 0:
+        raise ValueError(f"{name} must be >= 0, got {numbers.min()}")
+    long = numbers.size and int(numbers.max()).bit_length() > INT64_DIGITS
+    return numbers.astype(object if long else np.int64, copy=False)
 
 
 def pair_array(name: str, value: Any) -> np.ndarray:
     """`value` as an array (n, 2) of non-negative integers, n at least 1."""
-    found = whole(name, value)
-    if found.ndim != 2 or found.shape[1] != 2 or not len(found):
-        raise ValueError(f"{name} must have shape (n, 2) with n >= 1, got {found.shape}")
-    return found
+    pairs = whole(name, value)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+        raise ValueError(f"{name} must have shape (n, 2) with n >= 1, got {pairs.shape}")
+    return pairs
+
+
+def distinct_pairs(name: str, value: Any) -> np.ndarray:
+    """`value` as an array (n, 2) of non-negative integers, in which no pair occurs twice."""
+    pairs = pair_array(name, value)
+    counts = Counter(map(tuple, pairs.tolist()))
+    repeated = next((pair for pair, count in counts.items() if count > 1), None)
+    if repeated:
+        raise ValueError(f"{name} must contain each pair only once, got {repeated} {counts[repeated]} times")
+    return pairs
 
 
 def seed_of(value: Any, name: str = "seed") -> int:
@@ -305,11 +381,14 @@ def _facts_with(n: int) -> np.ndarray:
     return np.array(first + [(n, b) for b in range(1, 10) if b != n])
 
 
-def _at_most(name: str, found: np.ndarray, most: int) -> np.ndarray:
-    if found.size and found.max() > most:
-        raise ValueError(f"{name} must be between 0 and {most}, got {found.max()}")
-    return found
+def _at_most(name: str, values: np.ndarray, largest: int) -> np.ndarray:
+    if values.size and values.max() > largest:
+        raise ValueError(f"{name} must be between 0 and {largest}, got {values.max()}")
+    return values
 
 
 def _python_pairs(pairs: Any) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pair_array("pairs", pairs)]
+
+
+_renamed.names(__name__, unseen=f"{__name__}.validation")

@@ -1,16 +1,17 @@
-"""The networks that the protocol sets side by side, behind one small interface.
+"""The networks that the protocol compares, behind one small interface.
 
 A learner is any object with
 
 - `name`, and `parameters`, the number of its parameters;
-- `init(seeds)`: the state of a batch of networks, one for each seed;
-- `update(state, pairs, active)`: the state after one descent step on one addition a network, `pairs` (seeds, 2); the
-  networks where `active` (seeds,) is False stay as they are;
-- `answers(state, pairs)`: the sums (seeds, n) read off for `pairs` (n, 2);
-- `any_length`: whether it adds numbers longer than those it was trained on.
+- `init(seeds)`: the state of a batch of networks, one per seed;
+- `update(state, pairs, active)`: the state after one descent step of each network on its own addition, `pairs` of shape
+  (seeds, 2); networks for which `active` (seeds,) is False stay as they are;
+- `answers(state, pairs)`: the sums, shape (seeds, n), that the networks give for `pairs` (n, 2);
+- `any_length`: whether it can add numbers longer than those it was trained on;
+- `largest_sum`, optional: the largest sum that it can be trained on.
 
 `Perceptron` reads a whole addition at once, in the coarse code or in binary digits. `Recurrent` works digit by digit,
-as the adder does, but has no clause. The difference between them and `Adder` is what each property buys.
+as the adder does, but has no clause. The differences between them and `Adder` show what each property contributes.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ import numpy as np
 from autograd import grad
 
 from minidyn import _checks as check
+from minidyn import _renamed
 from minidyn.forgetting import adder, facts
 
 SUMS = np.arange(19)  # of two single digits
+NO_ANSWER = -1  # what a network whose outputs are not finite answers
 
 
 class Learner(Protocol):
-    """What the protocol asks of a learner; see the module's text."""
+    """What the protocol needs of a learner; the module's docstring describes it."""
 
     @property
     def name(self) -> str: ...
@@ -46,6 +49,23 @@ class Learner(Protocol):
     def answers(self, state: Any, pairs: np.ndarray) -> np.ndarray: ...
 
 
+def checked(learner: Any) -> Learner:
+    """`learner`, if it is an object with all that the protocol needs.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, or lacks an attribute.
+    """
+    if isinstance(learner, type):
+        raise TypeError(f"learner must be an object such as Perceptron(), got the class {learner.__name__}")
+    needed = ("name", "parameters", "any_length", "init", "update", "answers")
+    missing = [name for name in needed if not hasattr(learner, name)]
+    if missing:
+        raise TypeError(f"learner must have {', '.join(needed)}, got {learner!r:.80} without {', '.join(missing)}")
+    return learner
+
+
 class Adder:
     """The cell of `minidyn.forgetting.adder` as a learner: 12 parameters, plain descent, clipped gradients.
 
@@ -53,9 +73,14 @@ class Adder:
     ----------
     clause : {"soft", "hard"}
     digits : int
-        Digits of a sum in training.
+        Binary digits of a training sum, 1 to 61.
     learning_rate : float, optional
-        Default: the recipe's.
+        Default: 0.1 for the soft clause, 0.05 for the hard one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -71,6 +96,7 @@ class Adder:
         self.digits = check.integer("digits", digits, least=1, most=61)
         rate = adder.LEARNING_RATE[clause] if learning_rate is None else learning_rate
         self.learning_rate = check.real("learning_rate", rate, above=0)
+        self.largest_sum = 2**self.digits - 1
         self.name = f"adder, {clause} clause"
 
     def init(self, seeds: Any) -> adder.Params:
@@ -92,18 +118,19 @@ class State(NamedTuple):
 
 
 class Network:
-    """A network trained by descent with momentum on one addition at a time; its gradient is autograd's.
+    """A network trained by descent with momentum on one addition at a time; autograd gives its gradient.
 
-    A subclass gives `shapes`, and says how additions are coded (`inputs`, `targets`), what the network makes of them
-    (`outputs`), how far that is from the targets (`losses`) and how sums are read (`read`).
+    A subclass defines `shapes`, the coding of additions (`inputs`, `targets`), the outputs of the network (`outputs`),
+    their distance from the targets (`losses`) and how sums are read from them (`read`).
     """
 
     name: str
     any_length = False
+    largest_sum: int | None = None
     shapes: list[tuple[int, ...]]
 
-    def __init__(self, spread: float, learning_rate: float, momentum: float) -> None:
-        self.spread = check.real("spread", spread, above=0)
+    def __init__(self, weight_range: float, learning_rate: float, momentum: float) -> None:
+        self.weight_range = check.real("weight_range", weight_range, above=0)
         self.learning_rate = check.real("learning_rate", learning_rate, above=0)
         self.momentum = check.real("momentum", momentum, least=0, most=1)
         self._gradient = grad(lambda weights, x, y: anp.sum(self.losses(self.outputs(weights, x), y)))
@@ -113,20 +140,20 @@ class Network:
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
     def init(self, seeds: Any) -> State:
-        """Weights uniform on (-spread, spread), each seed from its own stream, in the order of `shapes`."""
-        streams = [np.random.RandomState(seed) for seed in facts.seeds_of(seeds)]
-        drawn = [[s.uniform(-self.spread, self.spread, shape) for shape in self.shapes] for s in streams]
+        """Weights uniform on (-weight_range, weight_range), drawn in the order of `shapes` from each seed's stream."""
+        streams, end = [np.random.RandomState(seed) for seed in facts.seeds_of(seeds)], self.weight_range
+        drawn = [[stream.uniform(-end, end, shape) for shape in self.shapes] for stream in streams]
         weights = [np.stack(arrays) for arrays in zip(*drawn, strict=True)]
         return State(weights, [np.zeros_like(w) for w in weights])
 
     def update(self, state: State, pairs: np.ndarray, active: np.ndarray) -> State:
         """One step: v = momentum v - learning_rate gradient, w = w + v."""
-        one = pairs[:, None]
-        slopes = self._gradient(state.weights, self.inputs(one), self.targets(one))
+        batch = pairs[:, None]  # one addition per network
+        gradients = self._gradient(state.weights, self.inputs(batch), self.targets(batch))
         weights, velocities = [], []
-        for w, v, slope in zip(state.weights, state.velocities, slopes, strict=True):
+        for w, v, gradient in zip(state.weights, state.velocities, gradients, strict=True):
             on = active.reshape(-1, *[1] * (w.ndim - 1))
-            v = np.where(on, self.momentum * v - self.learning_rate * slope, v)
+            v = np.where(on, self.momentum * v - self.learning_rate * gradient, v)
             velocities.append(v)
             weights.append(w + on * v)
         return State(weights, velocities)
@@ -135,30 +162,30 @@ class Network:
         return self.read(self.outputs(state.weights, self.inputs(pairs)))
 
     def inputs(self, pairs: np.ndarray) -> np.ndarray:
-        """Additions (..., 2) as the network sees them."""
+        """The inputs that code additions (..., 2)."""
         raise NotImplementedError
 
     def targets(self, pairs: np.ndarray) -> np.ndarray:
-        """What the outputs should be for additions (..., 2)."""
+        """The targets of the outputs for additions (..., 2)."""
         raise NotImplementedError
 
     def outputs(self, weights: list[Any], x: np.ndarray) -> Any:
-        """Outputs (seeds, n, ...) for inputs (seeds or nothing, n, ...), in autograd's numpy."""
+        """Outputs (seeds, n, ...) for inputs (n, ...) or (seeds, n, ...), in autograd's numpy."""
         raise NotImplementedError
 
     def losses(self, outputs: Any, targets: np.ndarray) -> Any:
-        """Half the squared error of every output."""
+        """Half the squared error of each output."""
         return 0.5 * (outputs - targets) ** 2
 
     def read(self, outputs: np.ndarray) -> np.ndarray:
-        """Sums (seeds, n)."""
+        """The sums (seeds, n) that outputs mean; -1 for outputs that are not finite."""
         raise NotImplementedError
 
 
 class Perceptron(Network):
-    """One hidden layer of logistic units with biases, which reads a whole addition at once.
+    """A network with one hidden layer of logistic units with biases, which reads a whole addition at once.
 
-    Its defaults are the network of McCloskey and Cohen (1989): 28-50-24, coarse code, weights uniform on (-0.3, 0.3),
+    The defaults are the network of McCloskey and Cohen (1989): 28-50-24, coarse code, weights uniform on (-0.3, 0.3),
     learning rate 0.25, momentum 0.9, targets 0.9 and 0.1.
 
     Parameters
@@ -166,13 +193,19 @@ class Perceptron(Network):
     hidden : int
         Width of the hidden layer.
     code : {"coarse", "binary"}
-        "coarse": digits of 0 to 9 on 12 units each, the answer read by best match among the sums 0 to 18. "binary":
-        `bits` digits a number, the digits of the sum read at the threshold 1/2.
+        "coarse": decimal digits 0 to 9 on 12 units each; the answer is the best match among the sums 0 to 18. "binary":
+        `bits` units per number; the digits of the sum are read with the threshold 1/2.
     bits : int
-        Binary digits of each number; used by the binary code only.
-    spread : float
-        Initial weights are uniform on (-spread, spread).
+        Binary digits of each number, 1 to 30; used by the binary code only.
+    weight_range : float
+        Initial weights are uniform on (-weight_range, weight_range).
     learning_rate, momentum : float
+        Above 0; 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -180,23 +213,24 @@ class Perceptron(Network):
     2674
     """
 
+    @_renamed.arguments(spread="weight_range")
     def __init__(
         self,
         hidden: int = 50,
         *,
         code: str = "coarse",
         bits: int = 4,
-        spread: float = 0.3,
+        weight_range: float = 0.3,
         learning_rate: float = 0.25,
         momentum: float = 0.9,
     ) -> None:
-        super().__init__(spread, learning_rate, momentum)
+        super().__init__(weight_range, learning_rate, momentum)
         self.hidden = check.integer("hidden", hidden, least=1)
         self.code = check.choice("code", code, ("coarse", "binary"))
         self.bits = check.integer("bits", bits, least=1, most=30)
-        wide, out = (28, 24) if code == "coarse" else (2 * self.bits, self.bits + 1)
-        self.name = f"perceptron {wide}-{hidden}-{out}, {code} code"
-        self.shapes = [(wide, hidden), (1, hidden), (hidden, out), (1, out)]
+        inputs, outputs = (28, 24) if code == "coarse" else (2 * self.bits, self.bits + 1)
+        self.name = f"perceptron {inputs}-{hidden}-{outputs}, {code} code"
+        self.shapes = [(inputs, hidden), (1, hidden), (hidden, outputs), (1, outputs)]
         self._patterns = facts.coarse_targets(SUMS)
 
     def inputs(self, pairs: np.ndarray) -> np.ndarray:
@@ -216,24 +250,36 @@ class Perceptron(Network):
 
     def read(self, outputs: np.ndarray) -> np.ndarray:
         if self.code == "binary":
-            return (outputs > 0.5) @ 2 ** np.arange(self.bits + 1)
-        distance = ((outputs[..., None, :] - self._patterns) ** 2).sum(-1)
-        return SUMS[distance.argmin(-1)]
+            sums = facts.from_binary(outputs > 0.5)
+        else:
+            distance = ((outputs[..., None, :] - self._patterns) ** 2).sum(-1)
+            sums = SUMS[distance.argmin(-1)]
+        return np.where(np.isfinite(outputs).all(-1), sums, NO_ANSWER)
 
 
 class Recurrent(Network):
     """A small recurrent network that adds digit by digit, least significant first, and has no clause.
 
-    Hidden units h = tanh(a U_a + b U_b + h W + c); the digit is read from a logistic unit at the threshold 1/2. The
-    loss is the cross-entropy summed over the digits. With `gated`, the units are those of a GRU (Cho et al. 2014).
+    The hidden units are h = tanh(a U_a + b U_b + h W + c); the digit is read from a logistic unit with the threshold
+    1/2. The loss is the cross-entropy summed over the digits.
 
     Parameters
     ----------
     hidden : int
+        Number of hidden units.
     gated : bool
+        Whether the units are those of a GRU (Cho et al. 2014).
     digits : int
-        Digits of a sum in training.
-    spread, learning_rate, momentum : float
+        Binary digits of a training sum.
+    weight_range : float
+        Initial weights are uniform on (-weight_range, weight_range).
+    learning_rate, momentum : float
+        Above 0; 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -243,20 +289,24 @@ class Recurrent(Network):
 
     any_length = True
 
+    @_renamed.arguments(spread="weight_range")
     def __init__(
         self,
         hidden: int = 8,
         *,
         gated: bool = False,
         digits: int = 5,
-        spread: float = 1.0,
+        weight_range: float = 1.0,
         learning_rate: float = 0.005,
         momentum: float = 0.9,
     ) -> None:
-        super().__init__(spread, learning_rate, momentum)
+        super().__init__(weight_range, learning_rate, momentum)
         self.hidden = check.integer("hidden", hidden, least=1)
         self.digits = check.integer("digits", digits, least=1)
-        self.gated = bool(gated)
+        if not isinstance(gated, bool):
+            raise TypeError(f"gated must be True or False, got {gated!r}")
+        self.gated = gated
+        self.largest_sum = 2**self.digits - 1
         self.name = f"{'GRU' if gated else 'recurrent'}, {hidden} hidden"
         layer: list[tuple[int, ...]] = [(2, hidden), (hidden, hidden), (1, hidden)]
         self.shapes = layer * (3 if gated else 1) + [(hidden, 1), (1, 1)]
@@ -264,7 +314,7 @@ class Recurrent(Network):
     def inputs(self, pairs: np.ndarray) -> np.ndarray:
         longest = int(pairs.max()).bit_length() + 1
         digits = facts.binary(pairs, max(longest, self.digits)).astype(float)
-        return np.moveaxis(digits, -1, 0)  # (positions, seeds or nothing, n, 2)
+        return np.moveaxis(digits, -1, 0)  # (positions, n, 2) or (positions, seeds, n, 2)
 
     def targets(self, pairs: np.ndarray) -> np.ndarray:
         return np.moveaxis(facts.binary(pairs.sum(-1), self.digits).astype(float), -1, 0)[..., None]
@@ -283,36 +333,36 @@ class Recurrent(Network):
         return anp.logaddexp(0, outputs) - targets * outputs
 
     def read(self, outputs: np.ndarray) -> np.ndarray:
-        bits = outputs[..., 0] > 0
-        return np.tensordot(2 ** np.arange(len(bits)), bits, axes=1)
+        logits = np.moveaxis(outputs[..., 0], 0, -1)
+        return np.where(np.isfinite(logits).all(-1), facts.from_binary(logits > 0), NO_ANSWER)
 
     def _next(self, cell: list[Any], bits: Any, h: Any) -> Any:
-        def mixed(k: int, state: Any) -> Any:
+        def preactivation(k: int, state: Any) -> Any:
             u, w, c = cell[3 * k : 3 * k + 3]
             return anp.matmul(bits, u) + anp.matmul(state, w) + c
 
         if not self.gated:
-            return anp.tanh(mixed(0, h))
-        keep, reset = _logistic(mixed(0, h)), _logistic(mixed(1, h))
-        return keep * h + (1 - keep) * anp.tanh(mixed(2, reset * h))
+            return anp.tanh(preactivation(0, h))
+        update, reset = _logistic(preactivation(0, h)), _logistic(preactivation(1, h))
+        return update * h + (1 - update) * anp.tanh(preactivation(2, reset * h))
 
 
 def comparison(bits: int = 4) -> dict[str, Learner]:
-    """The learners that the book sets side by side, with the settings it froze.
+    """The learners that the book compares, with the settings that it uses throughout.
 
-    The sizes and rates beside McCloskey and Cohen's were chosen on seeds from 9000 on. The smallest perceptron is the
-    narrowest in their code that gets all the ones and twos facts right, learned together, with each of 50 seeds. The
-    largest does not train at their rate; its rate and initial spread are lower.
+    Sizes and rates other than McCloskey and Cohen's were chosen on seeds from 9000 on. The smallest perceptron is the
+    narrowest in their code that learns all the ones and twos facts together with each of 50 seeds. The large
+    perceptron does not train at their rate; its rate and its initial weights are smaller.
 
     Parameters
     ----------
     bits : int
-        Binary digits of the numbers: 4 for single decimal digits.
+        Binary digits of the numbers, 1 to 30; 4 are enough for single decimal digits.
 
     Returns
     -------
     dict
-        From short names to learners.
+        Names and learners.
 
     Examples
     --------
@@ -326,7 +376,7 @@ def comparison(bits: int = 4) -> dict[str, Learner]:
         "hard adder": Adder(clause="hard", digits=bits + 1),
         "perceptron": Perceptron(),
         "smallest perceptron": Perceptron(8),
-        "large perceptron": Perceptron(500, spread=0.1, learning_rate=0.01),
+        "large perceptron": Perceptron(500, weight_range=0.1, learning_rate=0.01),
         "binary perceptron": Perceptron(code="binary", bits=bits),
         "recurrent": Recurrent(8, digits=bits + 1),
         "GRU": Recurrent(4, gated=True, digits=bits + 1),

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from minidyn.forgetting import adder, facts, interference, learners, protocol
+
+
+class Square(learners.Perceptron):
+    """A learner of one's own whose answers lack the axis of the seeds."""
+
+    def answers(self, state, pairs):
+        return super().answers(state, pairs)[0]
+
 
 NAMES = {
     "np": np,
@@ -15,6 +24,9 @@ NAMES = {
     "CELL": adder.init(0),
     "TWO": adder.init(range(2)),
     "P": learners.Perceptron(),
+    "LOST": adder.Params(np.full(12, np.nan)),
+    "SQUARE": Square(),
+    "R": xr.DataArray(np.eye(3), {"after": ["start", "a", "b"], "set": ["a", "b", "c"]}, ("after", "set")),
 }
 
 CALLS = [
@@ -29,10 +41,12 @@ CALLS = [
     ("facts.coarse_inputs([(1, 2, 3)])", ValueError, "pairs", "(..., 2)", "(1, 3)"),
     ("facts.coarse_inputs([(1, -2)])", ValueError, "pairs", ">= 0", "-2"),
     ("facts.coarse_targets(100)", ValueError, "sums", "between 0 and 99", "100"),
+    ("facts.from_binary([0, 2])", ValueError, "digits", "0 or 1", "[0, 2]"),
+    ("facts.from_binary([])", ValueError, "digits", "at least one", "[]"),
     ("facts.full_carry([])", ValueError, "pairs", "(n, 2)", "(0,)"),
     ("facts.without(facts.ones(), 3)", ValueError, "others", "(n, 2)", "()"),
     ("facts.all_pairs(9)", ValueError, "bits", "<= 8", "9"),
-    ("facts.split(3, held_out=1.0)", ValueError, "held_out", "< 1", "1.0"),
+    ("facts.split(3, validation_fraction=1.0)", ValueError, "validation_fraction", "< 1", "1.0"),
     ("facts.split(3, seed=-1)", ValueError, "seed", ">= 0", "-1"),
     ("facts.random_pairs(0, 3)", ValueError, "n must", ">= 1", "0"),
     ("adder.init([])", ValueError, "seeds", "at least one", "[]"),
@@ -40,7 +54,8 @@ CALLS = [
     ("adder.init('ab')", TypeError, "seeds", "integers", "'ab'"),
     ("adder.init(1.0)", TypeError, "seeds", "integer", "1.0"),
     ("adder.init(0, clause='fuzzy')", ValueError, "clause", "'soft', 'hard'", "'fuzzy'"),
-    ("adder.init(0, ranges={'v': (0, 1)})", ValueError, "ranges", "'theta'", "'v'"),
+    ("adder.init(0, ranges={'v': (0, 1)})", ValueError, "a key of ranges", "'theta'", "'v'"),
+    ("adder.init(0, ranges=[('w', 1)])", TypeError, "ranges", "mapping", "[('w', 1)]"),
     ("adder.init(0, ranges={'w': (1, 0)})", ValueError, "ranges['w']", ">= 1", "0"),
     ("adder.init(0, ranges={'w': 1})", ValueError, "ranges['w']", "two numbers", "1"),
     ("adder.train(0, steps=-1)", ValueError, "steps", ">= 0", "-1"),
@@ -53,6 +68,17 @@ CALLS = [
     ("adder.trajectory(0, [])", ValueError, "at must", "at least one", "[]"),
     ("adder.update(TWO, [1, 2, 3], [1, 2, 3], digits=3)", ValueError, "a must", "(2,)", "(3,)"),
     ("adder.update(TWO, [1, 2], [1, 7], digits=3)", ValueError, "digits=3", "at most 7", "9"),
+    ("adder.update(CELL, 1, 2, digits=3, learning_rate=-0.1)", ValueError, "learning_rate", ">= 0", "-0.1"),
+    ("adder.update(CELL, 1, 2, digits=3, learning_rate=np.nan)", ValueError, "learning_rate", "finite", "nan"),
+    ("adder.update(CELL, 1, 2, digits=3, learning_rate='fast')", TypeError, "learning_rate", "real", "'fast'"),
+    (
+        "adder.update(TWO, [1, 2], [1, 2], digits=3, learning_rate=[1, 2, 3])",
+        ValueError,
+        "learning_rate",
+        "(2,)",
+        "(3,)",
+    ),
+    ("adder.update(3, 1, 2, digits=3)", TypeError, "params", "Params", "3"),
     ("adder.add(CELL, -1, 2)", ValueError, "a must", ">= 0", "-1"),
     ("adder.add(CELL, 1, 2.5)", TypeError, "b must", "integer", "2.5"),
     ("adder.add(CELL, [1, 2], [1, 2, 3])", ValueError, "a and b", "one length", "(2,) and (3,)"),
@@ -62,6 +88,9 @@ CALLS = [
     ("adder.trace(CELL, [1, 2], 3)", TypeError, "a and b", "integers", "[1, 2]"),
     ("adder.trace(CELL, 1, -3)", ValueError, "b must", ">= 0", "-3"),
     ("adder.algorithm('cell')", TypeError, "params", "Params", "'cell'"),
+    ("adder.algorithm(LOST)", ValueError, "params", "finite", "12 values"),
+    ("adder.harden([1, 2])", TypeError, "params", "Params", "[1, 2]"),
+    ("adder.Params([0.0] * 12)", TypeError, "values", "array", "[0.0, 0.0"),
     ("adder.Params(np.zeros(11))", ValueError, "values", "12", "(11,)"),
     ("adder.Params(np.zeros(12), 'firm')", ValueError, "clause", "'soft', 'hard'", "'firm'"),
     ("CELL[0]", TypeError, "one cell", "indexed"),
@@ -69,6 +98,8 @@ CALLS = [
     ("learners.Perceptron(code='octal')", ValueError, "code", "'coarse', 'binary'", "'octal'"),
     ("learners.Perceptron(momentum=1.5)", ValueError, "momentum", "<= 1", "1.5"),
     ("learners.Recurrent(2.0)", TypeError, "hidden", "integer", "2.0"),
+    ("learners.Recurrent(gated='yes')", TypeError, "gated", "True or False", "'yes'"),
+    ("learners.Recurrent(weight_range=0)", ValueError, "weight_range", "> 0", "0"),
     ("learners.Adder(clause='x')", ValueError, "clause", "'soft'", "'x'"),
     ("interference.experiment(range(2), order='random')", ValueError, "order", "'sequential'", "'random'"),
     ("interference.experiment(range(2), rehearsal=2)", ValueError, "rehearsal", "<= 1", "2"),
@@ -76,22 +107,75 @@ CALLS = [
     ("interference.experiment(5)", TypeError, "seeds", "range(100)", "5"),
     ("interference.experiment([0], network=learners.Recurrent())", TypeError, "network", "Perceptron"),
     ("interference.scores(np.zeros((3, 24)), facts.ones())", ValueError, "outputs", "(..., 17, 24)", "(3, 24)"),
+    ("interference.scores([['a'] * 24], [[1, 2]])", TypeError, "outputs", "real", "'a'"),
+    ("protocol.sequential(learners.Perceptron, [0])", TypeError, "learner", "Perceptron()", "the class Perceptron"),
+    ("protocol.one_by_one(learners.Adder, [0])", TypeError, "learner", "the class Adder"),
+    ("protocol.fit('adder', [0], [[1, 2]])", TypeError, "learner must have name", "'adder'", "without name"),
+    ("protocol.sequential(SQUARE, [0, 1])", ValueError, "answers", "(seeds, 17)", "(17,)"),
+    ("protocol.sequential(P, [0], {'start': [[1, 2]], 'b': [[2, 3]]})", ValueError, "tasks", "'start'"),
+    ("protocol.sequential(P, [0], tests={'ones': [[1, 2]]})", ValueError, "tests", "'ones', 'twos'", "got 'ones'"),
+    ("protocol.sequential(P, [0], tests={1: [[1, 2]], '1': [[3, 4]]})", ValueError, "tests", "different", "1, '1'"),
+    ("protocol.sequential(P, [0], {1: [[1, 2]], '1': [[3, 4]], 'b': [[1, 1]]})", ValueError, "tasks", "different"),
+    (
+        "protocol.sequential(P, [0], {'a': [[1, 2]] * 2, 'b': [[2, 3]]})",
+        ValueError,
+        "tasks['a']",
+        "once",
+        "(1, 2) 2 times",
+    ),
+    (
+        "protocol.sequential(learners.Adder(digits=3), [0], {'a': [[1, 2]], 'b': [[7, 7]]})",
+        ValueError,
+        "tasks['b']",
+        "at most 7",
+        "got 14",
+    ),
     ("protocol.sequential(P, [0], {'ones': facts.ones()})", TypeError, "tasks", "at least two"),
     ("protocol.sequential(P, [0], tests=[(1, 2)])", TypeError, "tests", "mapping", "[(1, 2)]"),
     ("protocol.sequential(P, [0], tests={'x': [(1.5, 2)]})", TypeError, "tests['x']", "integer", "1.5"),
-    ("protocol.sequential(P, [0], until=0)", ValueError, "until", "> 0", "0"),
-    ("protocol.sequential(P, [0], passes=-1)", ValueError, "passes", ">= 0", "-1"),
-    ("protocol.one_by_one(P, [0], held_out=0)", ValueError, "held_out", "unseen", "0"),
+    ("protocol.sequential(P, [0], target_accuracy=0)", ValueError, "target_accuracy", "> 0", "0"),
+    ("protocol.sequential(P, [0], epochs=-1)", ValueError, "epochs", ">= 0", "-1"),
+    ("protocol.one_by_one(P, [0], validation_fraction=0)", ValueError, "validation_fraction", "unseen", "0"),
     ("protocol.one_by_one(P, [0], bits=5)", ValueError, "pairs", "between 0 and 9"),
-    ("protocol.fit(P, [0], facts.ones(), until=1.5)", ValueError, "until", "<= 1", "1.5"),
+    (
+        "protocol.one_by_one(P, [0], tests={'unseen': [[1, 2]]})",
+        ValueError,
+        "tests",
+        "'shown', 'unseen'",
+        "got 'unseen'",
+    ),
+    ("protocol.one_by_one(learners.Adder(digits=3), [0])", ValueError, "bits", "at most 7", "got 14"),
+    ("protocol.fit(P, [0], [[1, 2], [3, 4], [1, 2]])", ValueError, "pairs", "once", "(1, 2) 2 times"),
+    ("protocol.fit(learners.Recurrent(3, digits=2), [0], [[2, 2]])", ValueError, "pairs", "at most 3", "got 4"),
+    (
+        "protocol.present(P, P.init([0]), protocol.streams_of([0]), [[1, 1]], active=[1])",
+        ValueError,
+        "active",
+        "true or",
+    ),
+    ("protocol.present(P, P.init([0]), protocol.streams_of([0]), [[1, 1]] * 2)", ValueError, "pairs", "once"),
+    ("protocol.Rehearsal(pairs=facts.ones(), fraction=1.5)", ValueError, "fraction", "<= 1", "1.5"),
+    ("protocol.streams_of(5)", TypeError, "seeds", "range(100)", "5"),
+    ("protocol.rising(-1)", ValueError, "last", ">= 0", "-1"),
+    ("protocol.fit(P, [0], facts.ones(), target_accuracy=1.5)", ValueError, "target_accuracy", "<= 1", "1.5"),
     ("protocol.backward_transfer(np.eye(2))", TypeError, "R must", "'after'", "array"),
+    (
+        "protocol.average_accuracy(R.assign_coords(after=['start', 'a', 'a']))",
+        ValueError,
+        "R must",
+        "different",
+        "'a', 'a'",
+    ),
+    ("protocol.forward_transfer(R.assign_coords(set=['a', 'c', 'd']))", ValueError, "R must", "column", "0 for 'b'"),
+    ("protocol.forgetting_measure(R.assign_coords(set=['a', 'b', 'b']))", ValueError, "R must", "column", "2 for 'b'"),
+    ("protocol.backward_transfer(R[:0])", ValueError, "R must", "'start'", "[]"),
     ("protocol.wilson_interval(3, 2)", ValueError, "successes", "<= 2", "3"),
     ("protocol.wilson_interval(1, 2, level=1)", ValueError, "level", "< 1", "1"),
 ]
 
 
 @pytest.mark.parametrize(("call", "error", "words"), [(call, error, words) for call, error, *words in CALLS])
-def test_refused(call, error, words):
+def test_bad_input_is_named(call, error, words):
     with pytest.raises(error) as caught:
         eval(call, NAMES)
     for word in words:

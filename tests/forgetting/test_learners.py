@@ -1,4 +1,4 @@
-"""The learners: gradients, parameter counts, codes, and that each network minds its own business."""
+"""The learners: gradients, parameter counts, codes, and the independence of the networks of a batch."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -61,8 +61,8 @@ def test_networks_that_wait_stay_as_they_are(learner):
 def test_a_seed_does_not_depend_on_the_others(learner):
     alone = learner.update(learner.init([1]), PAIRS[[1]], np.full(1, True))
     together = learner.update(learner.init([0, 1, 2]), PAIRS, np.full(3, True))
-    for one, many in zip(flat(alone), flat(together), strict=True):
-        np.testing.assert_allclose(one[0], many[1], rtol=1e-10, atol=1e-15)
+    for single, batch in zip(flat(alone), flat(together), strict=True):
+        np.testing.assert_allclose(single[0], batch[1], rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=named)
@@ -102,6 +102,23 @@ def test_updates_bring_the_loss_down(network):
     for _ in range(200):
         state = network.update(state, pairs, np.full(3, True))
     assert loss(state).mean() < 0.5 * before.mean()
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=named)
+def test_a_network_whose_weights_are_not_finite_has_no_answer(network):
+    """Not even 0 to 0 + 0, which is what a comparison with NaN would be read as."""
+    state = network.init(range(2))
+    for w in state.weights:
+        w[1] = np.nan
+    answers = network.answers(state, np.array([[0, 0], [1, 2]]))
+    assert answers[1].tolist() == [-1, -1]
+    assert (answers[0] >= 0).all()
+
+
+def test_sums_beyond_int64_are_read_exactly():
+    numbers = [2**70 + 5, 2**62 - 1]
+    logits = 2.0 * facts.binary(numbers, 71).T[:, None, :, None] - 1
+    assert Recurrent(3).read(logits).tolist() == [numbers]
 
 
 def flat(state):

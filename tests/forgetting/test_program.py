@@ -25,7 +25,7 @@ def test_addition_is_proven():
     assert adder.add(cell(), 2**5000 - 1, 1) == 2**5000
 
 
-def test_the_printed_program():
+def test_the_printed_program_shows_lines_table_and_verdict():
     text = repr(adder.algorithm(cell()))
     assert "z = 1.00 a + 1.00 b + 1.00 carry" in text
     assert "if z > 1.50:" in text
@@ -58,6 +58,13 @@ def test_a_carry_that_drifts_is_refuted_though_the_table_is_right():
 
 def test_a_small_error_of_the_carry_is_harmless_where_it_shrinks():
     assert adder.algorithm(cell(_7=0.05, _11=0.9)).exact is True
+
+
+def test_a_digit_that_overflows_has_no_rounded_value():
+    program = adder.algorithm(adder.Params(np.full(12, 1e300)))
+    assert program.exact is False
+    assert program.table[-1]["read"] is None
+    assert "->  ?" in repr(program)
 
 
 @pytest.mark.parametrize("clause", adder.CLAUSES)

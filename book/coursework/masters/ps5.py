@@ -230,7 +230,7 @@ for a, b in [(5, 6), (25, 17), (123456789, 987654321)]:
 # prediction wrong. A wrong guess with these reasons gets all points.
 
 # %%
-runs = protocol.sequential(learners.Adder(), range(20), passes=50)
+runs = protocol.sequential(learners.Adder(), range(20), epochs=50)
 for name in ("ones", "twos", "without full carry", "with full carry"):
     print(
         f"{name:20}", [f"{float(runs.R.sel(set=name, after=after).mean()):.2f}" for after in ("start", "ones", "twos")]
