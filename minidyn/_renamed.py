@@ -23,7 +23,7 @@ RENAMED = {
     "minidyn.coursework.grading": "minidyn.coursework.teacher.grade",
     "minidyn.coursework.repair": "minidyn.coursework.teacher.repair",
     "minidyn.descent": "minidyn.training.run",
-    "minidyn.engine": "minidyn.training.numpy_engine",
+    "minidyn.engine": "minidyn.training.engines",
     "minidyn.kernel": "minidyn.tangent_kernel",
     "minidyn.loop": "minidyn.training.loop",
     "minidyn.measures": "minidyn.training.measures",

@@ -214,6 +214,11 @@ def reduce_classes(combine: Any, columns: NDArray) -> NDArray:
     return reduce(combine, columns.T)[:, None]
 
 
+def accuracy(logits: Any, labels: Any) -> float:
+    """The fraction of samples whose largest output is that of their own class; arrays or tensors (P, C) and (P,)."""
+    return int((logits.argmax(1) == labels).sum()) / len(labels)
+
+
 def to_dict(loss: Loss) -> dict[str, Any] | None:
     """What a record needs to rebuild a loss of this file, or None for a reader's own loss or waveform."""
     if type(loss) not in (CrossEntropy, SquaredError) or not isinstance(loss.gamma, Oscillation | None):

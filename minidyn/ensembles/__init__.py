@@ -15,7 +15,8 @@ from typing import Any
 
 from minidyn import _checks as check
 from minidyn.ensembles.interface import Ensemble, EnsembleEngine, Member, RunResult
-from minidyn.ensembles.sequential import SequentialEngine, has_numba
+from minidyn.ensembles.sequential import SequentialEngine
+from minidyn.training.engines import has_numba
 
 SEQUENTIAL = ("numpy", "compiled")
 TORCH = ("torch", "torch32")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import joblib
@@ -14,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from minidyn.ensembles.interface import Ensemble, Member, RunResult, measured_steps
+from minidyn.losses import accuracy
 from minidyn.training import Run, train
 from minidyn.training.record import SERIES
 
@@ -62,20 +62,16 @@ class SequentialEngine:
             )
 
 
-def has_numba() -> bool:
-    return find_spec("numba") is not None
-
-
 def _measures(member: Member, ensemble: Ensemble) -> dict[str, Any]:
     """What `train` is asked to measure: its own series come by themselves, on the training data, at every step."""
     measures = {name: request for name, request in ensemble.measure.items() if name not in SERIES}
     if "validation_accuracy" in ensemble.measure:
         validation: Any = member.validation
 
-        def accuracy(net: Any, params: Any, task: Any, loss: Any, step: int) -> float:
-            return float((net.logits(params, validation.x).argmax(axis=1) == validation.labels).mean())
+        def validation_accuracy(net: Any, params: Any, task: Any, loss: Any, step: int) -> float:
+            return accuracy(net.logits(params, validation.x), validation.labels)
 
-        measures[ON_VALIDATION] = ensemble.cadences["validation_accuracy"], accuracy
+        measures[ON_VALIDATION] = ensemble.cadences["validation_accuracy"], validation_accuracy
     return measures
 
 

@@ -267,7 +267,9 @@ class _Batch:
         vectors, values = self._vectors(), {}
         for n in map(int, np.flatnonzero(self.alive.cpu().numpy())):
             measure = next(m for m in self.settings[n].measures if m.name == name)
-            values[n] = measure(self.settings[n], vectors[n], done, self.warm[n])
+            values[n], start_vector = measure(self.settings[n], vectors[n], done, self.warm[n].get(name))
+            if start_vector is not None:
+                self.warm[n][name] = start_vector
             self.shapes[name] = values[n].shape
         missing = np.full(self.shapes[name], np.nan)  # no network has diverged at its first entry
         return np.stack([values.get(n, missing) for n in range(len(self.settings))])

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 import minidyn as md
 from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
+from minidyn.model import flatten
 from minidyn.sweeps import VALIDATION_SEED_OFFSET
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
+from minidyn.training.state import State
 
 WIDTHS = (10, 30, 100)  # named before any of this was run
 AMPLITUDES = (2, 3, 5, 10, 20, 40, 70, 140)
@@ -310,14 +312,14 @@ def with_noise(
     seen = md.Task(task.x[:batch], task.labels[:batch], task.classes)
     settings = Settings(net=net, task=seen, loss=md.CrossEntropy(), learning_rate=1.0, engine="compiled")
     engine, record = compiled.CompiledEngine(settings), Record(settings, 0, steps)
-    vector = np.concatenate([part.ravel() for layer in params for part in layer])
+    vector, _ = flatten(net, params, task.x)
     for done in range(steps):
         if batch:
             drawn = random.choice(len(task), batch, replace=False)
-            engine.x, engine.labels = compiled._blocks(task.x[drawn], engine.x.shape[2]), task.labels[drawn]
+            engine.replace_samples(md.Task(task.x[drawn], task.labels[drawn], task.classes))
         if labels:
-            engine.labels = replaced(task, labels, random)
-        vector = engine.advance(vector, done, done + 1, record)[0]
+            engine.replace_samples(md.Task(task.x, replaced(task, labels, random), task.classes))
+        vector = engine.update(State(vector, done, vector), done + 1, record).vector
         if gradient:
             vector -= gradient * random.randn(net.size)
     return net.unflatten(vector)

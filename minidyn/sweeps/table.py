@@ -12,9 +12,9 @@ import xarray as xr
 from minidyn._version import __version__
 from minidyn.curvature import hessian_eigenvalues
 from minidyn.ensembles import Member, RunResult
+from minidyn.losses import accuracy
 from minidyn.sweeps.axes import LOSSES, Cell
 from minidyn.sweeps.plan import Plan
-from minidyn.task import Task
 
 
 def columns(plan: Plan, cell: Cell, result: RunResult) -> dict[str, Any]:
@@ -28,10 +28,11 @@ def _end(member: Member, static: Any, result: RunResult) -> dict[str, float]:
     net, task, params = member.net, member.task, result.params
     row = {
         "static_loss": float(static.value(net.logits(params, task.x), task.labels)),
-        "accuracy": _accuracy(net, params, task),
+        "accuracy": accuracy(net.logits(params, task.x), task.labels),
     }
     if member.validation is not None:
-        row["validation_accuracy"] = _accuracy(net, params, member.validation)
+        validation = member.validation
+        row["validation_accuracy"] = accuracy(net.logits(params, validation.x), validation.labels)
     row["sharpness"] = np.nan
     if not result.diverged:
         row["sharpness"] = float(hessian_eigenvalues(net, params, task, static).values[0])
@@ -67,7 +68,3 @@ def over_grid(plan: Plan, runs: xr.Dataset) -> xr.Dataset:
         **({"device": plan.engine.device} if plan.engine.device else {}),
     }
     return table
-
-
-def _accuracy(net: Any, params: Any, task: Task) -> float:
-    return float((net.logits(params, task.x).argmax(axis=1) == task.labels).mean())

@@ -1,8 +1,8 @@
 """The training loop: `train` is its one door, and a `Run` what comes out.
 
-In the order of their imports: `settings` (what a run was asked to do), `record` (what it writes down), `measures` (what
-else it measures), `numpy_engine` and `compiled_engine` (how updates are computed), `loop` (updates and measurements in
-turn), `run` (the door).
+In the order of their imports: `settings` (what a run was asked to do), `state` (where it is), `record` (what it writes
+down), `measures` (what else it measures), `engines` with `numpy_engine` and `compiled_engine` (how updates are
+computed), `loop` (updates and measurements in turn), `run` (the door).
 """
 
 from minidyn.training.run import Run, load_run, train

@@ -1,4 +1,4 @@
-"""The compiled engine: stretches of full-batch descent on an `MLP`, in loops that numba compiles.
+"""The compiled engine: full-batch descent on an `MLP`, many updates at a time, in loops that numba compiles.
 
 A row is a unit and a column a sample, so that the innermost loops run along contiguous samples. The inputs of a
 layer end with a row of ones, so that [W; b] is one matrix. Samples come in blocks that fit the cache. What is
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from minidyn.losses import Loss, SquaredError
 from minidyn.mlp import MLP
+from minidyn.task import Task
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
+from minidyn.training.state import Evaluation, State
 
 CACHED = 2**16  # numbers in a block: half a megabyte
 WORK = 10**8  # weights times samples between two looks at the keyboard: a few hundredths of a second
@@ -30,49 +32,85 @@ LINE = 8  # numbers in a line of the cache, and in the widest registers
 CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
 
 
+class _Samples(NamedTuple):
+    """Samples and their classes."""
+
+    blocks: NDArray  # (blocks, d, width), the last filled up with zeros
+    labels: NDArray  # (P,)
+
+
+class _Problem(NamedTuple):
+    """What to descend on."""
+
+    layers: NDArray
+    kind: int  # of loss
+    learning_rate: float
+    training: _Samples
+    validation: _Samples  # none if there are no labels
+
+
+class _Workspace(NamedTuple):
+    """Memory that every update uses anew."""
+
+    rows: NDArray  # the inputs of the layers, for one block of samples
+    deltas: NDArray  # ∂F/∂(inputs of the layers)
+    gradient: NDArray  # ∂F/∂weights
+
+
+class _Entries(NamedTuple):
+    """Rows of the record, one per update."""
+
+    weights: NDArray  # (n, C), Γ
+    class_loss: NDArray  # (n, C)
+    accuracy: NDArray  # (n,)
+    validation_accuracy: NDArray  # (n,), or empty
+
+
 class CompiledEngine:
     """The engine for an `MLP`, one of our losses and full batches."""
 
     def __init__(self, settings: Settings):
-        net, task, unseen = settings.net, settings.task, settings.validation
+        net, task, validation = settings.net, settings.task, settings.validation
         assert isinstance(net, MLP)
-        self.rate = settings.learning_rate
-        self.kind = _kind(settings.loss)
-        self.layers = _layers(net.widths)
         width = _block_width(net.widths, len(task))
-        self.x, self.labels = _blocks(task.x, width), task.labels.copy()
-        self.unseen_x = self.x[:0] if unseen is None else _blocks(unseen.x, width)
-        self.unseen_labels = self.labels[:0] if unseen is None else unseen.labels.copy()
-        self.rows, self.deltas = _rows(net.widths, width), _rows(net.widths, width)
-        self.gradient = np.empty(net.size)
-        self.stretch = max(1, min(500, WORK // (net.size * len(task))))
-
-    def evaluate(self, vector: NDArray, done: int, record: Record) -> bool:
-        return self.advance(vector, done, done + 1, record)[1] > done
-
-    def advance(self, vector: NDArray, done: int, stop: int, record: Record) -> tuple[NDArray, int, NDArray]:
-        entries = slice(done - record.first, stop - record.first)
-        unseen_accuracy = record.validation_accuracy
-        vector, before = vector.copy(), vector.copy()
-        updates = _descend(
-            vector,
-            before,
-            self.layers,
-            self.kind,
-            self.rate,
-            record.weights[entries],
-            self.x,
-            self.labels,
-            self.unseen_x,
-            self.unseen_labels,
-            record.class_loss[entries],
-            record.accuracy[entries],
-            np.empty(0) if unseen_accuracy is None else unseen_accuracy[entries],
-            self.rows,
-            self.deltas,
-            self.gradient,
+        training = _samples(task, width)
+        none = _Samples(training.blocks[:0], training.labels[:0])
+        self._problem = _Problem(
+            layers=_layers(net.widths),
+            kind=_kind(settings.loss),
+            learning_rate=settings.learning_rate,
+            training=training,
+            validation=none if validation is None else _samples(validation, width),
         )
-        return vector, done + updates, before
+        self._workspace = _Workspace(_rows(net.widths, width), _rows(net.widths, width), np.empty(net.size))
+        self.chunk = max(1, min(500, WORK // (net.size * len(task))))
+
+    def replace_samples(self, task: Task) -> None:
+        """Descend on other samples from now on, at most as many as before."""
+        width = self._workspace.rows.shape[1]
+        self._problem = self._problem._replace(training=_samples(task, width))
+
+    def evaluate(self, state: State, record: Record) -> Evaluation:
+        after = self.update(state, state.done + 1, record)
+        return Evaluation(state, after.done > state.done, self._workspace.gradient.copy())
+
+    def advance(self, here: Evaluation, stop: int, record: Record) -> State:
+        return self.update(here.state, stop, record)
+
+    def update(self, state: State, stop: int, record: Record) -> State:
+        """As `advance`, from a state that need not have been evaluated."""
+        start, done, _ = state
+        rows = slice(done - record.first, stop - record.first)
+        validation_accuracy = record.validation_accuracy
+        entries = _Entries(
+            weights=record.weights[rows],
+            class_loss=record.class_loss[rows],
+            accuracy=record.accuracy[rows],
+            validation_accuracy=np.empty(0) if validation_accuracy is None else validation_accuracy[rows],
+        )
+        vector, previous = start.copy(), start.copy()
+        updates = _update(vector, previous, self._problem, self._workspace, entries)
+        return State(vector, done + updates, previous)
 
 
 def _kind(loss: Loss) -> int:
@@ -83,23 +121,25 @@ def _kind(loss: Loss) -> int:
 
 def _layers(widths: tuple[int, ...]) -> NDArray:
     """For each layer: where its matrix begins in the vector, where its inputs begin in the rows, inputs, outputs."""
-    found, start, row = [], 0, 0
+    layers, start, row = [], 0, 0
     for inputs, outputs in pairwise(widths):
-        found.append((start, row, inputs, outputs))
+        layers.append((start, row, inputs, outputs))
         start, row = start + (inputs + 1) * outputs, row + inputs + 1
-    return np.array(found)
+    return np.array(layers)
 
 
 def _block_width(widths: tuple[int, ...], samples: int) -> int:
-    """Samples a block: all of them if they fit the cache, full lines of it in any case."""
+    """Samples per block: all of them if they fit the cache, full lines of it in any case."""
     return LINE * min(-(-samples // LINE), max(LINE, CACHED // (LINE * sum(widths))))
 
 
-def _blocks(x: NDArray, width: int) -> NDArray:
-    """Samples x (P, d) as (blocks, d, width), filled up with zeros."""
-    padded = np.zeros((-(-len(x) // width) * width, x.shape[1]))
-    padded[: len(x)] = x
-    return np.ascontiguousarray(padded.reshape(-1, width, x.shape[1]).transpose(0, 2, 1))
+def _samples(task: Task, width: int) -> _Samples:
+    """The samples of a task in blocks of `width`."""
+    samples, inputs = task.x.shape
+    padded = np.zeros((-(-samples // width) * width, inputs))
+    padded[:samples] = task.x
+    blocks = np.ascontiguousarray(padded.reshape(-1, width, inputs).transpose(0, 2, 1))
+    return _Samples(blocks, task.labels.copy())
 
 
 def _rows(widths: tuple[int, ...], width: int) -> NDArray:
@@ -118,8 +158,8 @@ _as_written = numba.njit(fastmath={"contract"}, **OPTIONS)
 _fast = numba.njit(fastmath=IN_ANY_ORDER, **OPTIONS)
 
 
-def _kept(function: Callable[..., Any]) -> Any:
-    """`_fast`, compiled once a machine; or once a session, where numba finds no folder to write to."""
+def _cached(function: Callable[..., Any]) -> Any:
+    """`_fast`, compiled once per machine; or once per session, if numba finds no folder to write to."""
     try:
         return numba.njit(function, fastmath=IN_ANY_ORDER, cache=True, **OPTIONS)
     except RuntimeError:
@@ -245,17 +285,17 @@ def _exp(x: float) -> float:
 
 
 @_fast
-def _greatest(z: NDArray, found: NDArray) -> None:
+def _greatest(z: NDArray, out: NDArray) -> None:
     for c in range(len(z)):
         row = z[c]
         for s in range(len(row)):
-            found[s] = row[s] if c == 0 or row[s] > found[s] else found[s]
+            out[s] = row[s] if c == 0 or row[s] > out[s] else out[s]
 
 
 @_fast
-def _exponentials(z: NDArray, greatest: NDArray, found: NDArray) -> None:
+def _exponentials(z: NDArray, greatest: NDArray, exponentials: NDArray) -> None:
     for c in range(len(z)):
-        row, out = z[c], found[c]
+        row, out = z[c], exponentials[c]
         for s in range(len(row)):
             out[s] = _exp(row[s] - greatest[s])
 
@@ -293,26 +333,13 @@ def _loss(
     return right
 
 
-@_kept
-def _descend(
-    vector: NDArray,
-    before: NDArray,
-    layers: NDArray,
-    kind: int,
-    rate: float,
-    weights: NDArray,
-    x: NDArray,
-    labels: NDArray,
-    unseen_x: NDArray,
-    unseen_labels: NDArray,
-    class_loss: NDArray,
-    accuracy: NDArray,
-    unseen_accuracy: NDArray,
-    rows: NDArray,
-    deltas: NDArray,
-    gradient: NDArray,
-) -> int:
-    """An entry and an update for each row of `weights`; the number of updates before F was not finite."""
+@_cached
+def _update(vector: NDArray, previous: NDArray, problem: _Problem, work: _Workspace, entries: _Entries) -> int:
+    """Write each entry and make the update after it; the number of updates before F was not finite."""
+    layers, kind, rate, training, validation = problem
+    rows, deltas, gradient = work
+    weights, class_loss, accuracy, validation_accuracy = entries
+    x, labels = training
     count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
     z, delta, unused = rows[outputs:], deltas[outputs:], np.empty(layers[-1, 3])
     for t in range(len(weights)):
@@ -323,13 +350,13 @@ def _descend(
             right += _loss(kind, z, here, weights[t], count, class_loss[t], delta)
             _backward(vector, layers, rows, deltas, gradient)
         accuracy[t] = right / count
-        if len(unseen_labels):
+        if len(validation.labels):
             right = 0
-            for block in range(len(unseen_x)):
-                _forward(vector, layers, unseen_x[block], rows)
-                here = unseen_labels[block * width : (block + 1) * width]
+            for block in range(len(validation.blocks)):
+                _forward(vector, layers, validation.blocks[block], rows)
+                here = validation.labels[block * width : (block + 1) * width]
                 right += _loss(kind, z, here, weights[t], count, unused, delta)
-            unseen_accuracy[t] = right / len(unseen_labels)
+            validation_accuracy[t] = right / len(validation.labels)
         value = 0.0
         for c in range(len(unused)):
             class_loss[t, c] /= count
@@ -337,6 +364,6 @@ def _descend(
         if not np.isfinite(value):
             return t
         for i in range(len(vector)):
-            before[i] = vector[i]
+            previous[i] = vector[i]
             vector[i] -= rate * gradient[i]
     return len(weights)

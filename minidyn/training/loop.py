@@ -1,4 +1,4 @@
-"""The loop of gradient descent: measurements, and between them stretches of plain updates by an engine.
+"""The loop of gradient descent: measurements, and between them updates by an engine.
 
 Entry k of the record is measured after k updates, with the Γ of the update to come: the loss that entry k
 shows is the one whose gradient update k + 1 follows.
@@ -6,7 +6,6 @@ shows is the one whose gradient update k + 1 follows.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,102 +16,95 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from minidyn import _progress
-from minidyn.training import numpy_engine as engine
-from minidyn.training.numpy_engine import Engine, State
-from minidyn.training.record import Record
+from minidyn.training import engines
+from minidyn.training.engines import Engine
+from minidyn.training.record import Record, join
 from minidyn.training.settings import Settings
+from minidyn.training.state import Evaluation, State
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a stretch of descent leaves: the weights reached, and the record on the way."""
+    """What a descent leaves: the weights reached, the record of all updates so far, and how it ended."""
 
     vector: NDArray
-    done: int
-    history: xr.Dataset
-    status: str
-    warm: dict[str, NDArray]  # eigenvectors from which the next measurements start
+    done: int = 0
+    history: xr.Dataset = field(default_factory=xr.Dataset)
+    status: str = "new"
+    start_vectors: dict[str, NDArray] = field(default_factory=dict)  # by measure: where its next iteration starts
+    error: BaseException | None = None  # what ended a failed descent
 
 
 def descend(settings: Settings, before: Outcome, steps: int, *, progress: bool) -> Outcome:
-    """Go on for `steps` updates from where `before` stands."""
-    descent = _Descent(settings, before.vector, before.done, steps, dict(before.warm), before.history)
+    """Go on for `steps` updates from where `before` stands; whatever happens, what was done is kept."""
+    descent = _Descent(settings, before, steps)
     with (
         threadpool_limits(1, "blas"),  # at these sizes a second thread costs more than it brings
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+        np.errstate(all="ignore"),  # a loss that is not finite ends the descent; underflow harms nothing
         _progress.bar(steps, "training", "steps", shown=progress) as bar,
     ):
         try:
-            status = descent.go(bar.update)
+            return descent.outcome(descent.run(bar.update))
         except KeyboardInterrupt:
-            status = "interrupted"
-            warnings.warn(f"interrupted after {descent.done} updates; the record so far is kept", stacklevel=4)
-        except Exception as error:
-            error.outcome = descent.finish("failed")  # type: ignore[attr-defined]
-            error.add_note(f"the run up to update {descent.done} is kept in this error's attribute `run`")
-            raise
-        if status == "diverged":
-            warnings.warn(
-                f"diverged: the loss is not finite after {descent.done} updates (learning rate "
-                f"{settings.learning_rate:g}); the record up to there is kept",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-        return descent.finish(status)
+            return descent.outcome("interrupted")
+        except BaseException as error:
+            return descent.outcome("failed", error)
 
 
 @dataclass
 class _Descent:
-    """The state of one descent: where it is, and its record so far."""
+    """A descent under way: its record, and the state it has reached."""
 
     settings: Settings
-    vector: NDArray
-    first: int
+    before: Outcome
     steps: int
-    warm: dict[str, NDArray]
-    history: xr.Dataset  # of the descent that this one continues
-    record: Record = field(init=False)
     engine: Engine = field(init=False)
+    record: Record = field(init=False)
     state: State = field(init=False)  # replaced as one, so that an interrupt finds it consistent
+    here: Evaluation | None = None  # of this state or the one before
+    start_vectors: dict[str, NDArray] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.engine = engine.start(self.settings)
-        self.record = Record(self.settings, self.first, self.steps)
-        self.state = self.vector, self.first, self.vector
+        vector, done = self.before.vector, self.before.done
+        self.engine = engines.start(self.settings)
+        self.record = Record(self.settings, done, self.steps)
+        self.state = State(vector, done, vector)
+        self.start_vectors = dict(self.before.start_vectors)
 
-    @property
-    def done(self) -> int:
-        return self.state[1]
-
-    def go(self, tick: Callable[[int], Any]) -> str:
-        """Alternate between measuring and stretches of plain descent; the way it ended."""
-        last = self.first + self.steps
-        while self._is_finite_here():
+    def run(self, tick: Callable[[int], Any]) -> str:
+        """Measure and update in turn; the way it ended."""
+        last = self.before.done + self.steps
+        while True:
+            self.here = self.engine.evaluate(self.state, self.record)
+            if not self.here.is_finite:
+                return "diverged"
             self._measure()
-            if self.done == last:
+            done = self.state.done
+            if done == last:
                 return "finished"
-            vector, before, _ = self.state
-            due = [measure.next_due(before) for measure in self.settings.measures]
-            stop = min([last, before + self.engine.stretch, *due])
-            self.state = self.engine.advance(vector, before, stop, self.record)
-            tick(self.done - before)
-        return "diverged"
+            due = [measure.next_due(done) for measure in self.settings.measures]
+            self.state = self.engine.advance(self.here, min([last, done + self.engine.chunk, *due]), self.record)
+            tick(self.state.done - done)
 
-    def finish(self, status: str) -> Outcome:
-        """Step back where the last update left the finite numbers, and hand over."""
-        if not self._is_finite_here():
-            self.state = self.state[2], self.done - 1, self.state[2]
-        return Outcome(self.state[0], self.done, self.record.dataset(self.done), status, self.warm)
+    def outcome(self, status: str, error: BaseException | None = None) -> Outcome:
+        """The last state at which F is known to be finite, and the record up to there."""
+        vector, done, previous = self.state
+        if not (self.here is not None and self.here.is_finite and self.here.state is self.state):
+            vector, done = previous, done - 1
+        history = join(self.before.history, self.record.dataset(done))
+        return Outcome(vector, max(done, self.before.done), history, status, self.start_vectors, error)
 
     def _measure(self) -> None:
         vector, done, _ = self.state
         for measure in self.settings.measures:
-            if measure.is_due(done) and not self._has(measure.name, done):
-                self.record.keep(measure.name, done, measure(self.settings, vector, done, self.warm))
+            if measure.is_due(done) and not self._is_measured(measure.name, done):
+                start_vector = self.start_vectors.get(measure.name)
+                value, start_vector = measure(self.settings, vector, done, start_vector)
+                self.record.add(measure.name, done, value)
+                if start_vector is not None:
+                    self.start_vectors[measure.name] = start_vector
 
-    def _has(self, name: str, done: int) -> bool:
-        """Was this already measured before the descent was resumed here?"""
-        return name in self.history and int(self.history[f"{name}_step"][-1]) == self.settings.start + done
-
-    def _is_finite_here(self) -> bool:
-        return self.engine.evaluate(self.state[0], self.done, self.record)
+    def _is_measured(self, name: str, done: int) -> bool:
+        """Whether this was measured before the descent was resumed here."""
+        history = self.before.history
+        return name in history and int(history[f"{name}_step"][-1]) == self.settings.start + done

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from minidyn import _checks as check
 from minidyn import curvature, tangent_kernel
+from minidyn.eigenvalues import Spectrum
 from minidyn.training.record import RESERVED
-from minidyn.training.settings import Function, Measure, Settings
+from minidyn.training.settings import Function, Measure, Measurement, Settings
 
 
 def as_measures(measure: Mapping[str, Any] | None) -> tuple[Measure, ...]:
-    """The measures that a reader asks for: built-in ones by cadence, own ones by (cadence, function)."""
+    """The measures that `train` was asked for: built-in ones by cadence, own ones by (cadence, function)."""
     if not isinstance(measure, Mapping | None):
         raise TypeError(f"measure must map names to cadences, got {measure!r:.80}")
-    return tuple(_as_measure(name, wish) for name, wish in (measure or {}).items())
+    return tuple(_as_measure(name, request) for name, request in (measure or {}).items())
 
 
 def restored(cadences: Mapping[str, int], functions: Mapping[str, Any] | None) -> tuple[Measure, ...]:
@@ -27,51 +28,49 @@ def restored(cadences: Mapping[str, int], functions: Mapping[str, Any] | None) -
     return tuple(Measure(name, every, BUILT_IN.get(name, own.get(name))) for name, every in cadences.items())
 
 
-def _as_measure(name: Any, wish: Any) -> Measure:
+def _as_measure(name: Any, request: Any) -> Measure:
     if name in BUILT_IN:
-        return Measure(name, check.integer(f"measure[{name!r}]", wish, least=1), BUILT_IN[name])
+        return Measure(name, check.integer(f"measure[{name!r}]", request, least=1), BUILT_IN[name])
     if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
         raise ValueError(f"measure names must be identifiers other than {', '.join(RESERVED)}, got {name!r}")
-    if not (isinstance(wish, tuple) and len(wish) == 2 and callable(wish[1])):
+    if not (isinstance(request, tuple) and len(request) == 2 and callable(request[1])):
         raise ValueError(
             f"measure[{name!r}] is none of {', '.join(BUILT_IN)}: it must be (cadence, "
-            f"f(net, params, task, loss, step)), got {wish!r:.80}"
+            f"f(net, params, task, loss, step)), got {request!r:.80}"
         )
-    return Measure(name, check.integer(f"measure[{name!r}]", wish[0], least=1), _own(wish[1]))
+    return Measure(name, check.integer(f"measure[{name!r}]", request[0], least=1), _own(request[1]))
 
 
 def _own(function: Callable[..., Any]) -> Function:
-    def call(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> Any:
-        return function(s.net, s.unflatten(vector.copy()), s.task, s.loss, step)
+    def measure(s: Settings, vector: NDArray, step: int, start_vector: NDArray | None) -> Measurement:
+        return Measurement(function(s.net, s.unflatten(vector.copy()), s.task, s.loss, step))
 
-    return call
+    return measure
 
 
 def _hessian_end(which: str) -> Function:
-    name = f"hessian_{which}"
+    def measure(s: Settings, vector: NDArray, step: int, start_vector: NDArray | None) -> Measurement:
+        problem = s.net, s.unflatten(vector), s.task, s.loss
+        return _leading(curvature.hessian_eigenvalues(*problem, step, which=which, start=start_vector))
 
-    def call(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> float:
-        params = s.unflatten(vector)
-        found = curvature.hessian_eigenvalues(s.net, params, s.task, s.loss, step, which=which, start=warm.get(name))
-        warm[name] = found.vectors[:, 0]
-        return found.values[0]
-
-    return call
+    return measure
 
 
-def _hessian_spectrum(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> NDArray:
+def _hessian_spectrum(s: Settings, vector: NDArray, step: int, start_vector: NDArray | None) -> Measurement:
     hessian = curvature.hessian(s.net, s.unflatten(vector), s.task, s.loss, step)
-    return np.linalg.eigvalsh(hessian)[::-1]
+    return Measurement(np.linalg.eigvalsh(hessian)[::-1])
 
 
-def _ntk_max(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> float:
-    found = tangent_kernel.ntk_eigenvalues(s.net, s.unflatten(vector), s.task.x, start=warm.get("ntk_max"))
-    warm["ntk_max"] = found.vectors[:, 0]
-    return found.values[0]
+def _ntk_max(s: Settings, vector: NDArray, step: int, start_vector: NDArray | None) -> Measurement:
+    return _leading(tangent_kernel.ntk_eigenvalues(s.net, s.unflatten(vector), s.task.x, start=start_vector))
 
 
-def _params(s: Settings, vector: NDArray, step: int, warm: dict[str, NDArray]) -> NDArray:
-    return vector.copy()
+def _params(s: Settings, vector: NDArray, step: int, start_vector: NDArray | None) -> Measurement:
+    return Measurement(vector.copy())
+
+
+def _leading(spectrum: Spectrum) -> Measurement:
+    return Measurement(spectrum.values[0], spectrum.vectors[:, 0])
 
 
 BUILT_IN: dict[str, Function] = {

@@ -20,7 +20,7 @@ UNITS = {
 
 
 class Record:
-    """The entries of one stretch of descent, from `first` updates to `first` + `steps`."""
+    """The entries of one descent, from `first` updates to `first` + `steps`."""
 
     def __init__(self, settings: Settings, first: int, steps: int):
         self.settings = settings
@@ -29,7 +29,7 @@ class Record:
         self.class_loss = np.full_like(self.weights, np.nan)  # L, with F(t) = Σ Γ_c(t) L_c
         self.accuracy = np.full(steps + 1, np.nan)
         self.validation_accuracy = None if settings.validation is None else np.full(steps + 1, np.nan)
-        self.kept: dict[str, list[tuple[int, NDArray]]] = {measure.name: [] for measure in settings.measures}
+        self.measured: dict[str, list[tuple[int, NDArray]]] = {measure.name: [] for measure in settings.measures}
 
     def weights_at(self, done: int) -> NDArray:
         return self.weights[done - self.first]
@@ -40,14 +40,15 @@ class Record:
         if self.validation_accuracy is not None:
             self.validation_accuracy[entry] = validation_accuracy
 
-    def keep(self, name: str, done: int, value: NDArray) -> None:
-        kept = self.kept[name]
-        if kept and kept[0][1].shape != value.shape:
-            raise ValueError(f"measure {name!r} must keep its shape {kept[0][1].shape}, got {value.shape}")
-        kept.append((done, value))
+    def add(self, name: str, done: int, value: NDArray) -> None:
+        """Append the value of a measure, which keeps its shape throughout a run."""
+        entries = self.measured[name]
+        if entries and entries[0][1].shape != value.shape:
+            raise ValueError(f"measure {name!r} must keep its shape {entries[0][1].shape}, got {value.shape}")
+        entries.append((done, value))
 
     def dataset(self, done: int) -> xr.Dataset:
-        """The entries up to `done` updates."""
+        """The entries up to `done` updates; none if that is before the first."""
         start, entries = self.settings.start, done - self.first + 1
         weights, class_loss = self.weights[:entries], self.class_loss[:entries]
         columns = {
@@ -59,32 +60,34 @@ class Record:
         }
         if self.validation_accuracy is not None:
             columns["validation_accuracy"] = self.validation_accuracy[:entries]
-        found = xr.Dataset(
+        history = xr.Dataset(
             {
                 name: (("step", "class")[: values.ndim], values, {"long_name": UNITS.get(name, name)})
                 for name, values in columns.items()
             },
             coords={"step": start + np.arange(self.first, done + 1), "class": np.arange(weights.shape[1])},
         )
-        for name, kept in self.kept.items():
-            if kept:
-                values = np.stack([value for _, value in kept])
+        for name, measured in self.measured.items():
+            if measured:
+                values = np.stack([value for _, value in measured])
                 dims = (f"{name}_step", *(_axis(name, axis) for axis in range(values.ndim - 1)))
-                found[name] = (dims, values)
-                found = found.assign_coords({f"{name}_step": start + np.array([at for at, _ in kept])})
-        return found
+                history[name] = (dims, values)
+                history = history.assign_coords({f"{name}_step": start + np.array([at for at, _ in measured])})
+        return history
 
 
 def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
     """Two records in a row, the second beginning with the entry that ends the first."""
-    found = xr.Dataset()
+    if not before.sizes.get("step"):
+        return after
+    history = xr.Dataset()
     for name in {**before.data_vars, **after.data_vars}:
         pieces = [part[name] for part in (before, after) if name in part]
         along = str(pieces[0].dims[0])
         if len(pieces) == 2:
             pieces[1] = pieces[1][{along: pieces[1][along] > pieces[0][along][-1]}]
-        found[name] = xr.concat(pieces, along)
-    return found
+        history[name] = xr.concat(pieces, along)
+    return history
 
 
 def _axis(name: str, axis: int) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import xarray as xr
 
 from minidyn import _checks as check
 from minidyn import losses, model, storage
@@ -16,10 +15,9 @@ from minidyn.losses import Loss
 from minidyn.mlp import MLP
 from minidyn.model import Model
 from minidyn.task import Task
-from minidyn.training import loop
-from minidyn.training import numpy_engine as engines
+from minidyn.training import engines
+from minidyn.training.loop import Outcome, descend
 from minidyn.training.measures import as_measures, restored
-from minidyn.training.record import join
 from minidyn.training.settings import Settings
 
 
@@ -41,7 +39,7 @@ class Run:
         Everything that `train` was given.
     """
 
-    def __init__(self, settings: Settings, outcome: loop.Outcome):
+    def __init__(self, settings: Settings, outcome: Outcome):
         self.settings = settings
         self.history = outcome.history
         self.status = outcome.status
@@ -57,6 +55,22 @@ class Run:
             f"Run({self.settings.net!r}, {self._outcome.done} updates, {self.status}: "
             f"loss {float(last.loss):.4g}, accuracy {float(last.accuracy):.3f})"
         )
+
+    def _report(self) -> None:
+        """Warn, or raise, unless the run finished."""
+        done = self._outcome.done
+        if self._outcome.error is not None:
+            self._outcome.error.add_note(f"the run up to update {done} is kept in this error's attribute `run`")
+            raise self._outcome.error
+        if self.status == "interrupted":
+            warnings.warn(f"interrupted after {done} updates; the record so far is kept", stacklevel=4)
+        if self.status == "diverged":
+            warnings.warn(
+                f"diverged: the loss is not finite after {done + 1} updates (learning rate "
+                f"{self.settings.learning_rate:g}); the record up to there is kept",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def resume(self, steps: int, *, progress: bool = True) -> Run:
         """Go on for `steps` more updates, exactly as if the run had not stopped.
@@ -84,7 +98,7 @@ class Run:
             raise ValueError("a diverged run cannot be resumed; train again with a smaller learning_rate")
         for measure in self.settings.measures:
             measure.check_callable()
-        return _descend(self.settings, self._outcome, steps, progress)
+        return _run(self.settings, self._outcome, steps, progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a netCDF file, whole or not at all; `load_run` reads it.
@@ -99,7 +113,7 @@ class Run:
         """
         s, outcome = self.settings, self._outcome
         state = {"vector": outcome.vector, "x": s.task.x, "labels": s.task.labels}
-        state |= {f"warm_{name}": vector for name, vector in outcome.warm.items()}
+        state |= {f"warm_{name}": vector for name, vector in outcome.start_vectors.items()}
         if s.validation is not None:
             state |= {"validation_x": s.validation.x, "validation_labels": s.validation.labels}
         about = {
@@ -177,8 +191,8 @@ def load_run(
         **{name: about[name] for name in ("learning_rate", "start", "batch_size", "seed", "engine")},
     )
     settings.check_size(state["vector"])
-    warm = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
-    return Run(settings, loop.Outcome(state["vector"], about["done"], history, about["status"], warm))
+    starts = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
+    return Run(settings, Outcome(state["vector"], about["done"], history, about["status"], starts))
 
 
 def train(
@@ -273,20 +287,18 @@ def train(
     steps = check.integer("steps", steps, least=1)
     if not np.isfinite(loss.value(net.logits(settings.unflatten(vector), task.x), task.labels, settings.start)):
         raise ValueError("params must give a finite loss, got one that is not finite")
-    return _descend(settings, loop.Outcome(vector, 0, xr.Dataset(), "new", {}), steps, progress)
+    return _run(settings, Outcome(vector), steps, progress)
 
 
-def _descend(settings: Settings, before: loop.Outcome, steps: int, progress: bool) -> Run:
-    def run(after: loop.Outcome) -> Run:
-        history = join(before.history, after.history) if before.history else after.history
-        return Run(settings, replace(after, history=history))
-
+def _run(settings: Settings, before: Outcome, steps: int, progress: bool) -> Run:
+    """Descend, and say how it ended; an error carries the run up to there in its attribute `run`."""
+    run = Run(settings, descend(settings, before, steps, progress=progress))
     try:
-        return run(loop.descend(settings, before, steps, progress=progress))
-    except Exception as error:
-        if hasattr(error, "outcome"):
-            error.run = run(error.outcome)  # type: ignore[attr-defined]
+        run._report()
+    except BaseException as error:
+        error.run = run  # type: ignore[attr-defined]
         raise
+    return run
 
 
 def _check_validation(validation: Any, task: Task) -> Task | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,20 @@ from minidyn.model import Model
 from minidyn.oscillation import Oscillation
 from minidyn.task import Task
 
-Function = Callable[["Settings", NDArray, int, dict[str, NDArray]], Any]
+
+class Measurement(NamedTuple):
+    """What a measure returns: the value, and the vector from which an iteration finds the next value fastest."""
+
+    value: NDArray
+    start_vector: NDArray | None = None
+
+
+Function = Callable[["Settings", NDArray, int, NDArray | None], Measurement]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A named function of the weights, called every so many updates."""
+    """A named function of the weights, taken whenever `every` divides the number of updates done."""
 
     name: str
     every: int
@@ -36,12 +44,14 @@ class Measure:
         if self.function is None:
             raise ValueError(f"measure {self.name!r} is your own: give load_run measure={{{self.name!r}: f}} to resume")
 
-    def __call__(self, settings: Settings, vector: NDArray, done: int, warm: dict[str, NDArray]) -> NDArray:
+    def __call__(self, settings: Settings, vector: NDArray, done: int, start_vector: NDArray | None) -> Measurement:
+        """Measure the weights after `done` updates; an iteration starts from `start_vector`."""
         self.check_callable()
-        value = np.array(self.function(settings, vector, settings.start + done, warm))  # type: ignore[misc]
+        measured = self.function(settings, vector, settings.start + done, start_vector)  # type: ignore[misc]
+        value = np.array(measured.value)
         if value.dtype.kind not in "biuf":
             raise TypeError(f"measure {self.name!r} must return real numbers, got {value!r:.80}")
-        return value
+        return measured._replace(value=value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minidyn as md
-from tests.core.runs import ENGINES
+from tests.training.runs import ENGINES
 
 DATA = Path(__file__).parents[1] / "data"
 RUNS = {"short_periods": 201, "tilting_seed0": 5001}  # the published clock holds each class T + 1 steps

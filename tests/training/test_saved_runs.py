@@ -9,7 +9,7 @@ import xarray as xr
 import minidyn as md
 from minidyn import storage
 from tests.core.problems import Sines, Smooth
-from tests.core.runs import LOSS, NET, OWN, SETUPS, TASK, assert_same, interrupt_at, train
+from tests.training.runs import LOSS, NET, OWN, SETUPS, TASK, assert_same, interrupt_at, train
 
 # what is the reader's own has to be given again
 AGAIN = {

@@ -7,7 +7,7 @@ import pytest
 from autograd.misc import flatten
 
 import minidyn as md
-from minidyn.training import numpy_engine as engine
+from minidyn.training import engines
 
 compiled = pytest.importorskip("minidyn.training.compiled_engine")
 
@@ -120,7 +120,7 @@ class TestAgreesWithNumPy:
 
 
 class TestOneLoop:
-    def test_the_length_of_the_stretches_makes_no_difference(self, monkeypatch):
+    def test_the_size_of_the_chunks_makes_no_difference(self, monkeypatch):
         whole = train(measure={"params": 1})
         assert_same_bits(train(), train(measure={}, steps=40).resume(30, progress=False))
         np.testing.assert_array_equal(whole.history.loss, train().history.loss)
@@ -148,9 +148,9 @@ class TestOneLoop:
 
     def test_runs_do_not_share_their_workspace(self):
         first = train()
-        kept, params = first.history.copy(deep=True), vector(first)
+        history, params = first.history.copy(deep=True), vector(first)
         train(learning_rate=0.3)
-        assert kept.identical(first.history)
+        assert history.identical(first.history)
         assert (vector(first) == params).all()
 
 
@@ -159,7 +159,7 @@ class TestChoice:
         pass
 
     @pytest.mark.parametrize(
-        ("net", "loss", "batch_size", "wanted"),
+        ("net", "loss", "batch_size", "engine"),
         [
             (NET, LOSS, None, "compiled"),
             (md.MLP(2, 3), md.SquaredError(), None, "compiled"),
@@ -168,15 +168,15 @@ class TestChoice:
             (NET, type("Mine", (md.CrossEntropy,), {})(), None, "numpy"),
         ],
     )
-    def test_auto_compiles_what_it_can(self, net, loss, batch_size, wanted):
-        assert train("auto", net=net, loss=loss, batch_size=batch_size, steps=1).settings.engine == wanted
+    def test_auto_compiles_what_it_can(self, net, loss, batch_size, engine):
+        assert train("auto", net=net, loss=loss, batch_size=batch_size, steps=1).settings.engine == engine
         assert train("numpy", net=net, loss=loss, batch_size=batch_size, steps=1).settings.engine == "numpy"
-        if wanted == "numpy":
+        if engine == "numpy":
             with pytest.raises(ValueError, match="engine 'compiled' takes an MLP"):
                 train("compiled", net=net, loss=loss, batch_size=batch_size, steps=1)
 
     def test_without_numba_numpy_serves(self, monkeypatch):
-        monkeypatch.setattr(engine, "_has_numba", lambda: False)
+        monkeypatch.setattr(engines, "has_numba", lambda: False)
         assert train("auto", steps=1).settings.engine == "numpy"
         with pytest.raises(ImportError, match=r"needs numba: pip install 'minidyn\[fast\]'"):
             train("compiled")
@@ -188,7 +188,7 @@ class TestChoice:
             assert again.settings.engine == name
             assert_same_bits(again.resume(40, progress=False), train(name))
         train(steps=30).save(tmp_path / "run.nc")
-        monkeypatch.setattr(engine, "_has_numba", lambda: False)
+        monkeypatch.setattr(engines, "has_numba", lambda: False)
         again = md.load_run(tmp_path / "run.nc")  # the record can be read all the same
         with pytest.raises(ImportError, match="needs numba"):
             again.resume(1)
@@ -198,17 +198,16 @@ class TestCompilation:
     def test_there_is_one_machine_code_for_all_problems(self):
         train()
         train(net=md.MLP(2, 3, 3), loss=md.SquaredError(), validation=md.spiral(3), learning_rate=1)
-        assert len(compiled._descend.signatures) == 1
+        assert len(compiled._update.signatures) == 1
 
     def test_where_nothing_can_be_written_it_compiles_for_the_session(self, monkeypatch):
         import numba.core.caching
 
         monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
-        assert compiled._kept(lambda x: x + 1)(2) == 3
+        assert compiled._cached(lambda x: x + 1)(2) == 3
 
     def test_the_exponential(self):
         x = np.concatenate([-np.logspace(-20, np.log10(699), 20_000), [0.0]])
-        found = np.array([compiled._exp(value) for value in x])
-        np.testing.assert_allclose(found, np.exp(x), rtol=1e-15)
+        np.testing.assert_allclose([compiled._exp(value) for value in x], np.exp(x), rtol=1e-15)
         assert compiled._exp(-701.0) == compiled._exp(-1e300) == compiled._exp(-np.inf) == 0
         assert np.isnan(compiled._exp(np.nan))

@@ -21,7 +21,7 @@ import minidyn as md
 from minidyn import model
 from minidyn.training import loop
 from tests.core.problems import LOSSES, Smooth, flat
-from tests.core.runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
+from tests.training.runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
 
 
 class TestRecord:

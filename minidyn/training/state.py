@@ -1,0 +1,23 @@
+"""Where a descent is, and what is known there: what an engine takes and returns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numpy.typing import NDArray
+
+
+class State(NamedTuple):
+    """The weights that a descent has reached."""
+
+    vector: NDArray  # the weights, flat
+    done: int  # updates
+    previous: NDArray  # the weights before the last update
+
+
+class Evaluation(NamedTuple):
+    """What an engine knows at a state whose entry is in the record: from here `advance` goes on."""
+
+    state: State
+    is_finite: bool  # is F?
+    gradient: NDArray  # of the update to come
