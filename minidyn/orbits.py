@@ -1,8 +1,8 @@
-"""Orbits: what a run does from one update to the next: period doublings, bursts, bifurcations, chaos.
+"""Orbits: how a run moves from one update to the next: period doublings, bursts, bifurcations, chaos.
 
 The functions on a series take `run.history.loss`, any other one-dimensional DataArray over steps, or a plain array,
-whose entries then count as steps 0, 1, 2, ... An orbit shows only in a record of every update, or of every third,
-fifth, ...: an even cadence sees a single branch of a period-2 orbit.
+whose entries then count as steps 0, 1, 2, ... An orbit is visible only in a record of every update, or of every third,
+fifth, ... update: at an even cadence a period-2 orbit shows only one of its two branches.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from minidyn.model import Model
 from minidyn.task import Task
 from minidyn.training import train
 
-ROUNDING = 1e-13  # relative: a wobble below this is none
+ROUNDING = 1e-13  # second differences below this, relative to the series, count as zero
+DISTANCE_ERROR = 0.01  # largest relative rounding error of the distance between two runs
 
 
 def reversals(series: ArrayLike) -> NDArray:
-    """Where a series turns: entry k is true if it rises to entry k after falling, or falls after rising.
+    """Where a series reverses: entry k is true if the series rises to entry k after falling, or falls after rising.
 
     Parameters
     ----------
-    series : DataArray or array_like, shape (n,)
+    series : DataArray or array_like of float, shape (n,)
+        Finite numbers.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def reversals(series: ArrayLike) -> NDArray:
     Raises
     ------
     TypeError, ValueError
-        Where `series` is not a one-dimensional array of finite numbers.
+        If `series` is not a one-dimensional array of finite numbers, or its steps do not increase.
 
     Examples
     --------
@@ -46,33 +48,31 @@ def reversals(series: ArrayLike) -> NDArray:
     >>> orbits.reversals([3, 2, 1, 2, 1, 1])
     array([False, False, False,  True,  True, False])
     """
-    _, values = _series(series)
-    change = np.diff(values)
-    return np.concatenate([np.zeros(min(2, len(values)), bool), change[1:] * change[:-1] < 0])
+    return _reversals(_series("series", series)[1])
 
 
 def first_period_doubling(loss: ArrayLike, *, updates: int = 20) -> int | None:
-    """The first step at which the loss falls and rises in turn, and goes on to for a number of updates.
+    """The first step from which the loss alternates between falling and rising for a number of updates.
 
-    This is where a period-2 orbit has outgrown the slow change of F with the phase; the orbit is born earlier
-    (see `period`, and `loss_changes`, which takes the slow change away).
+    From this step on the period-2 orbit exceeds the slow change of F with the phase. The orbit begins earlier: see
+    `period`, and `loss_changes`, which separates the slow change.
 
     Parameters
     ----------
-    loss : DataArray or array_like, shape (n,)
+    loss : DataArray or array_like of float, shape (n,)
         F at every step.
     updates : int
-        How many updates in a row must each reverse the one before, at least 1.
+        Number of consecutive updates, at least 1, each of which must reverse the change of the one before.
 
     Returns
     -------
     int or None
-        The step of the first entry that reverses; None where there is none.
+        The step of the first entry that reverses, or None if there is no such step.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above.
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -80,33 +80,35 @@ def first_period_doubling(loss: ArrayLike, *, updates: int = 20) -> int | None:
     >>> orbits.first_period_doubling([5, 4, 3, 2, 3, 2, 3, 2], updates=4)
     4
     """
-    steps, _ = _series(loss)
+    steps, values = _series("loss", loss)
     updates = check.integer("updates", updates, least=1)
-    turns = np.concatenate([[0], np.cumsum(reversals(loss))])
-    starts = np.flatnonzero(turns[updates:] - turns[:-updates] == updates)
+    count = np.concatenate([[0], np.cumsum(_reversals(values))])
+    starts = np.flatnonzero(count[updates:] - count[:-updates] == updates)
     return int(steps[starts[0]]) if len(starts) else None
 
 
 def period(series: ArrayLike, step: int, *, entries: int = 64, longest: int = 16, tolerance: float = 0.05) -> int:
-    """The period of the orbit that begins at a step: 1, 2, 4, ...; 0 where there is none up to `longest`.
+    """The period of the orbit in a window of a series: 1, 2, 4, ...; 0 if there is none up to `longest`.
 
-    Slow changes are taken away by second differences, ``D_q = |x(t + q) - 2 x(t) + x(t - q)|``, the median over the
-    window, which overlooks single kinks. The period is the first q for which D_q is below `tolerance` times D_1.
-    Where there is none it is 1 if the series reverses at less than an eighth of the entries (slow descent, an edge
-    of the cycle), and else 0: chaos, a longer period, or an orbit that changes within the window.
+    Second differences, ``D_q = |x(t + q) - 2 x(t) + x(t - q)|``, remove slow changes; their median over the window
+    ignores isolated kinks. The period is the first q for which the median of D_q is at most `tolerance` times that of
+    D_1. If there is none, the period is 1 if the series reverses at fewer than an eighth of the entries (slow descent,
+    or a corner of the oscillation), and otherwise 0: chaos, a longer period, or an orbit that changes within the
+    window.
 
     Parameters
     ----------
-    series : DataArray or array_like, shape (n,)
-        Such as F at every step. Periods count entries: a record of every third step shows 2 as 2, and 3 as 1.
+    series : DataArray or array_like of float, shape (n,)
+        For example F at every step. Periods count entries: in a record of every third step a period of 2 steps is 2,
+        and a period of 3 steps is 1.
     step : int
-        Where the window begins.
+        First step of the window.
     entries : int
-        Length of the window, at least 3 `longest`.
+        Number of entries in the window, at least 3 `longest`.
     longest : int
-        The longest period to try, at least 2.
+        Longest period that is tried, at least 2.
     tolerance : float
-        As above.
+        As above, greater than 0.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def period(series: ArrayLike, step: int, *, entries: int = 64, longest: int = 16
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above, or the window reaches beyond the series.
+        If an argument is not as above, or the window reaches beyond the series; the message names it.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def period(series: ArrayLike, step: int, *, entries: int = 64, longest: int = 16
     >>> orbits.period([1.0, 2.0, 1.5, 2.0] * 20, 4)
     4
     """
-    steps, values = _series(series)
+    steps, values = _series("series", series)
     longest = check.integer("longest", longest, least=2)
     entries = check.integer("entries", entries, least=3 * longest)
     tolerance = check.real("tolerance", tolerance, above=0)
@@ -132,33 +134,34 @@ def period(series: ArrayLike, step: int, *, entries: int = 64, longest: int = 16
         raise ValueError(f"step must leave {entries} entries from it on in the series, got {step}")
     window = values[first : first + entries]
     middle = np.arange(longest, entries - longest)
-    wobbles = [window[middle + q] - 2 * window[middle] + window[middle - q] for q in range(1, longest + 1)]
-    sizes = np.median(np.abs(wobbles), axis=1)
+    differences = [window[middle + q] - 2 * window[middle] + window[middle - q] for q in range(1, longest + 1)]
+    sizes = np.median(np.abs(differences), axis=1)
     if sizes[0] <= ROUNDING * np.abs(window).max():
         return 1
     periodic = np.flatnonzero(sizes <= tolerance * sizes[0])
-    return int(periodic[0]) + 1 if len(periodic) else int(8 * reversals(window).sum() < entries)
+    return int(periodic[0]) + 1 if len(periodic) else int(8 * _reversals(window).sum() < entries)
 
 
 def windows(condition: ArrayLike, *, gap: int = 0) -> NDArray:
-    """The stretches of steps in which a condition holds, but for gaps.
+    """The intervals of steps in which a condition holds, with short gaps closed.
 
     Parameters
     ----------
     condition : DataArray or array_like of bool, shape (n,)
-        Such as `history.hessian_max > 2 / learning_rate`: where a frozen valley would be unstable.
+        For example `history.hessian_max > 2 / learning_rate`: where a static quadratic valley would be unstable.
     gap : int
-        Two steps at which the condition holds belong together if at most `gap` steps lie between them.
+        Largest number of steps between two steps of the same interval. At 0 consecutive steps only are joined; for a
+        record of every 25th step it must be at least 24.
 
     Returns
     -------
     numpy.ndarray of int, shape (windows, 2)
-        The first and the last step of each.
+        The first and the last step of each interval, in order.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above.
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -169,38 +172,36 @@ def windows(condition: ArrayLike, *, gap: int = 0) -> NDArray:
     """
     if np.asarray(condition).dtype != bool:
         raise TypeError(f"condition must be true or false at each step, got {condition!r:.80}")
-    steps, values = _series(condition)
-    gap = check.integer("gap", gap, least=0)
-    holds = steps[values > 0]
-    if not len(holds):
-        return np.empty((0, 2), int)
-    breaks = np.flatnonzero(np.diff(holds) > gap + 1)
-    return np.stack([holds[np.concatenate([[0], breaks + 1])], holds[np.concatenate([breaks, [-1]])]], axis=1)
+    steps, values = _series("condition", condition)
+    return _windows(steps[values > 0], check.integer("gap", gap, least=0))
 
 
 def bursts(loss: ArrayLike, *, gap: int = 100, least: int = 20) -> xr.Dataset:
-    """The bursts of a run: stretches in which the loss keeps reversing, as it does when descent is unstable.
+    """The bursts of a run: intervals in which the loss keeps reversing, because descent is unstable.
 
-    A burst is a window of `reversals` that are at most `gap` steps apart, and at least `least` in number. Smooth
-    descent reverses only where the loss has a minimum or maximum in the cycle.
+    A burst is a sequence of reversals (see `reversals`) with at most `gap` steps between neighbours, and at least
+    `least` of them. Smooth descent reverses only at the minima and maxima of the loss within an oscillation.
 
     Parameters
     ----------
-    loss : DataArray or array_like, shape (n,)
+    loss : DataArray or array_like of float, shape (n,)
         F at every step.
-    gap, least : int
-        As above.
+    gap : int
+        Largest number of steps between two reversals of the same burst, at least 0. A longer calm ends the burst.
+    least : int
+        Smallest number of reversals that count as a burst, at least 1.
 
     Returns
     -------
     xarray.Dataset
-        Over "burst": start and end (the steps of the first and the last reversal), reversals (how many), and swing
-        (the largest ``|F(t) - F(t - 1)|`` inside), by which a burst differs from a tremble at the edge of stability.
+        Over "burst", in order of time: start and end, the steps of the first and the last reversal; reversals, their
+        number; swing, the largest ``|F(t) - F(t - 1)|`` inside, which is large in a burst and small in a trembling at
+        the edge of stability.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above.
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -211,46 +212,45 @@ def bursts(loss: ArrayLike, *, gap: int = 100, least: int = 20) -> xr.Dataset:
     >>> orbits.bursts(loss).start.values, orbits.bursts(loss).end.values
     (array([100]), array([149]))
     """
-    steps, values = _series(loss)
-    least = check.integer("least", least, least=1)
-    turns = reversals(loss)
+    steps, values = _series("loss", loss)
+    gap, least = check.integer("gap", gap, least=0), check.integer("least", least, least=1)
+    reverses = _reversals(values)
     change = np.abs(np.diff(values, prepend=values[:1]))
-    found = []
-    for start, end in windows(xr.DataArray(turns, {"step": steps}, ["step"]), gap=gap):
+    rows = []
+    for start, end in _windows(steps[reverses], gap):
         inside = (steps >= start) & (steps <= end)
-        if turns[inside].sum() >= least:
-            found.append((start, end, turns[inside].sum(), change[inside].max()))
-    columns = np.array(found).reshape(-1, 4).T
-    names = ("start", "end", "reversals", "swing")
-    kinds = (int, int, int, float)
-    return xr.Dataset({n: ("burst", c.astype(k)) for n, c, k in zip(names, columns, kinds, strict=True)})
+        if reverses[inside].sum() >= least:
+            rows.append((start, end, reverses[inside].sum(), change[inside].max()))
+    columns = np.array(rows).reshape(-1, 4).T
+    types = {"start": int, "end": int, "reversals": int, "swing": float}
+    return xr.Dataset({n: ("burst", c.astype(t)) for (n, t), c in zip(types.items(), columns, strict=True)})
 
 
 def bifurcation_diagram(series: ArrayLike, *, dwell: int, every: int = 25) -> xr.DataArray:
-    """The values that a series visits at each phase of the oscillation.
+    """The values that a series takes at each phase of the oscillation.
 
-    The phase plays the part that a parameter plays in the diagram of a map: it changes slowly against the orbit.
-    Draw the values as dots over "phase", one panel a turn.
+    The phase plays the role that a parameter plays in the bifurcation diagram of a map: it changes slowly compared with
+    the orbit. Draw the values as dots over "phase", in one panel per turn.
 
     Parameters
     ----------
-    series : DataArray or array_like, shape (n,)
-        Such as F at every step.
+    series : DataArray or array_like of float, shape (n,)
+        For example F at every step.
     dwell : int
-        Steps that each class is held: the oscillation's `dwell`, or its `period`.
+        Number of steps that each class is held: the `dwell` of the oscillation, which is its `period` by default.
     every : int
-        Steps a bin of phases, 1 to `dwell`; what is left at the end of a turn is not shown.
+        Number of steps per bin of phases, 1 to `dwell`. Steps at the end of a turn that do not fill a bin are left out.
 
     Returns
     -------
     xarray.DataArray
-        Over "turn" (number of the turn), "phase" (the bin's first step in its turn) and "visit" (0..every - 1, in
-        order of time); NaN where the series has no entry.
+        Over "turn" (the number of the turn), "phase" (the first step of the bin, counted within its turn) and "visit"
+        (0..every - 1, in order of time); NaN where the series has no entry.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above.
+        If an argument is not as above; the message names it.
 
     Examples
     --------
@@ -259,17 +259,17 @@ def bifurcation_diagram(series: ArrayLike, *, dwell: int, every: int = 25) -> xr
     >>> orbits.bifurcation_diagram(np.arange(100.0), dwell=50, every=20).shape
     (2, 2, 20)
     """
-    steps, values = _series(series)
+    steps, values = _series("series", series)
     dwell = check.integer("dwell", dwell, least=1)
     every = check.integer("every", every, least=1, most=dwell)
     turn, phase = np.divmod(steps, dwell)
     row, visit = np.divmod(phase, every)
     turns, rows = np.unique(turn), dwell // every
-    found = np.full((len(turns), rows, every), np.nan)
+    diagram = np.full((len(turns), rows, every), np.nan)
     shown = row < rows
-    found[np.searchsorted(turns, turn[shown]), row[shown], visit[shown]] = values[shown]
+    diagram[np.searchsorted(turns, turn[shown]), row[shown], visit[shown]] = values[shown]
     return xr.DataArray(
-        found,
+        diagram,
         {"turn": turns, "phase": every * np.arange(rows), "visit": np.arange(every)},
         ("turn", "phase", "visit"),
         name=getattr(series, "name", None),
@@ -277,28 +277,29 @@ def bifurcation_diagram(series: ArrayLike, *, dwell: int, every: int = 25) -> xr
 
 
 def loss_changes(history: xr.Dataset) -> xr.Dataset:
-    """How much of the change of F in each update is descent, and how much is the tilting of the landscape.
+    """The change of F in each update, divided into that of the descent and that of the tilting landscape.
 
     Parameters
     ----------
     history : xarray.Dataset
-        Of a run: its loss, weights and class_loss.
+        The history of a run, at every step: its weights and class_loss, over "step" and "class".
 
     Returns
     -------
     xarray.Dataset
-        Over "step", entry t of the update that follows: total F(t+1, w_{t+1}) - F(t, w_t), which the paper shows;
-        descent F(t, w_{t+1}) - F(t, w_t), with Γ held; tilt F(t+1, w_{t+1}) - F(t, w_{t+1}), with the network held.
-        Descent is negative while the update does what it should, and shows period 2 before the total does.
+        Over "step"; entry t belongs to the update that follows. total, F(t+1, w_{t+1}) - F(t, w_t), is what the paper
+        shows; descent, F(t, w_{t+1}) - F(t, w_t), is the change with Γ held; tilt, F(t+1, w_{t+1}) - F(t, w_{t+1}), is
+        the change with the network held. Descent is negative as long as the update lowers the loss, and shows period 2
+        earlier than the total.
 
     Raises
     ------
     TypeError, ValueError
-        Where `history` lacks these variables.
+        If `history` lacks these variables, has further dimensions (such as several runs), or skips steps.
 
     Notes
     -----
-    Exact, from F(t, w) = Σ_c Γ_c(t) L_c(w). Source: figure 4 of "Tilting the playing field" shows the total.
+    Exact, because F(t, w) = Σ_c Γ_c(t) L_c(w). Source: figure 4 of "Tilting the playing field" shows the total.
 
     Examples
     --------
@@ -309,14 +310,10 @@ def loss_changes(history: xr.Dataset) -> xr.Dataset:
     >>> bool((orbits.loss_changes(run.history).descent < 0).all())
     True
     """
-    if not isinstance(history, xr.Dataset):
-        raise TypeError(f"history must be the history of a run, got {history!r:.80}")
-    missing = [name for name in ("weights", "class_loss") if name not in history]
-    if missing:
-        raise ValueError(f"history must have weights and class_loss, but lacks {', '.join(missing)}")
-    weights, parts = history.weights.values, history.class_loss.values
-    descent = (weights[:-1] * np.diff(parts, axis=0)).sum(axis=1)
-    tilt = (np.diff(weights, axis=0) * parts[1:]).sum(axis=1)
+    _check_history(history)
+    weights, class_loss = history.weights.values, history.class_loss.values
+    descent = (weights[:-1] * np.diff(class_loss, axis=0)).sum(axis=1)
+    tilt = (np.diff(weights, axis=0) * class_loss[1:]).sum(axis=1)
     columns = {"total": descent + tilt, "descent": descent, "tilt": tilt}
     return xr.Dataset({n: ("step", c) for n, c in columns.items()}, {"step": history.step.values[:-1]})
 
@@ -333,25 +330,25 @@ def tangent_growth(
     seed: int = 0,
     progress: bool = True,
 ) -> xr.DataArray:
-    """How fast an infinitesimal perturbation grows along a run: log ``|(I - η H_t) v|`` for a unit v, which it moves.
+    """Growth of an infinitesimal perturbation along a run: log ``|(I - η H_t) v|`` for a unit vector v at each update.
 
-    The mean over a stretch is the stretch's largest Lyapunov exponent, per update. Two caveats. It is slightly
-    positive even in calm, because the Hessian of a network has negative eigenvalues: along them nearby runs part
-    without chaos. And it misses what happens where a ReLU switches, because H knows one side only: see
-    `separation_growth`.
+    The image of v, normalised, is the v of the next update. The mean over an interval is the largest Lyapunov exponent
+    of that interval, per update. Two caveats. The exponent is slightly positive even without instabilities, because the
+    Hessian of a network has negative eigenvalues: along their directions nearby runs separate without chaos. And it
+    misses the switching of ReLUs, because H describes one side of the switch only: see `separation_growth`.
 
     Parameters
     ----------
     net, params, task, loss, learning_rate, steps, start, progress
         As for `train`; full batch.
     seed : int
-        Of the first direction v; it is forgotten within some hundred updates.
+        Seed of the first direction v, which no longer matters after about a hundred updates.
 
     Returns
     -------
     xarray.DataArray
-        Over "step": entry t is the logarithm of the growth in the update that follows. Fewer than `steps` entries
-        where the run diverges.
+        Over "step": entry t is the logarithm of the growth in the update that follows. If the run diverges, there are
+        fewer than `steps` entries.
 
     Raises
     ------
@@ -374,15 +371,23 @@ def tangent_growth(
         nonlocal tangent
         if tangent is None:
             tangent = _direction(model.flatten(net, params, task.x)[0].size, seed)
-        moved = tangent - learning_rate * derivatives.hessian_product(net, params, task, loss, step)(tangent)
-        norm = np.linalg.norm(moved)
-        tangent = moved / norm
+        image = tangent - learning_rate * derivatives.hessian_product(net, params, task, loss, step)(tangent)
+        norm = np.linalg.norm(image)
+        tangent = image / norm
         return float(np.log(norm))
 
+    measure = {"growth": (1, growth)}
     run = train(
-        net, params, task, loss, learning_rate=learning_rate, steps=steps, start=start,
-        measure={"growth": (1, growth)}, progress=progress,
-    )  # fmt: skip
+        net,
+        params,
+        task,
+        loss,
+        learning_rate=learning_rate,
+        steps=steps,
+        start=start,
+        measure=measure,
+        progress=progress,
+    )
     return run.history.growth[:-1].rename(growth_step="step")
 
 
@@ -399,33 +404,34 @@ def separation_growth(
     seed: int = 0,
     progress: bool = True,
 ) -> xr.DataArray:
-    """How fast two nearby runs part: log of the growth of their distance in each update.
+    """Growth of the distance between two nearby runs: its logarithm at each update.
 
-    After each update the second run is put back to `distance` from the first, along the line between them. The
-    mean over a stretch is the stretch's largest Lyapunov exponent, per update. Two caveats. The distance is finite:
-    rounding (1e-16 of the weights) must be small against it, and it must be small against the attractor; check that
-    another distance gives the same. And like the tangent's, the exponent is slightly positive in calm where the
-    Hessian has negative eigenvalues. But the switching of ReLUs between the two runs is seen.
+    After each update the second run is moved back to `distance` from the first, along the line between them. The mean
+    over an interval is the largest Lyapunov exponent of that interval, per update. Two caveats. The distance is finite:
+    rounding errors (1e-16 of the parameters) must be small compared with it, and it must be small compared with the
+    attractor; check that another distance gives the same exponent. And like that of `tangent_growth`, the exponent is
+    slightly positive without instabilities if the Hessian has negative eigenvalues. Unlike `tangent_growth`, this
+    function accounts for ReLUs that switch between the two runs.
 
     Parameters
     ----------
     net, params, task, loss, learning_rate, steps, start, progress
         As for `train`; full batch.
     distance : float
-        In parameter space, above 0.
+        Distance between the two runs in the space of the parameters, greater than 0 and than their rounding errors.
     seed : int
-        Of the direction of the second run; it is forgotten within some hundred updates.
+        Seed of the direction of the second run, which no longer matters after about a hundred updates.
 
     Returns
     -------
     xarray.DataArray
-        Over "step": entry t is the logarithm of the growth in the update that follows. Fewer than `steps` entries
-        where the run diverges.
+        Over "step": entry t is the logarithm of the growth in the update that follows. If the run diverges, there are
+        fewer than `steps` entries.
 
     Raises
     ------
     TypeError, ValueError
-        As for `train`.
+        As for `train`, or if rounding would change the distance; the message names the argument.
 
     Notes
     -----
@@ -442,25 +448,33 @@ def separation_growth(
     """
     distance = check.real("distance", distance, above=0)
     seed = check.integer("seed", seed, least=0, most=2**32 - 1)
-    second: NDArray | None = None  # the other run, one update after it was put at `distance`
+    second: NDArray | None = None  # the second run, one update after it was moved back to `distance`
 
     def growth(net: Model, params: Any, task: Task, loss: Loss, step: int) -> float:
         nonlocal second
-        here, unflatten = model.flatten(net, params, task.x)
+        first, unflatten = model.flatten(net, params, task.x)
         if second is None:
-            second = here + distance * _direction(here.size, seed)
-        apart = np.linalg.norm(second - here)
-        near = here + (second - here) * (distance / apart)
+            second = _beside(first, distance, seed)
+        separation = np.linalg.norm(second - first)
+        near = first + (second - first) * (distance / separation)
         logits, pullback = derivatives.vjp(net, unflatten(near), task.x)
         second = near - learning_rate * pullback(loss.gradient(logits, task.labels, step))
-        return float(np.log(apart / distance))
+        return float(np.log(separation / distance))
 
+    measure = {"growth": (1, growth)}
     run = train(
-        net, params, task, loss, learning_rate=learning_rate, steps=steps, start=start,
-        measure={"growth": (1, growth)}, progress=progress,
-    )  # fmt: skip
-    found = run.history.growth.rename(growth_step="step")
-    return found[1:].assign_coords(step=found.step.values[:-1])
+        net,
+        params,
+        task,
+        loss,
+        learning_rate=learning_rate,
+        steps=steps,
+        start=start,
+        measure=measure,
+        progress=progress,
+    )
+    growths = run.history.growth.rename(growth_step="step")
+    return growths[1:].assign_coords(step=growths.step.values[:-1])
 
 
 def _direction(size: int, seed: int) -> NDArray:
@@ -468,9 +482,51 @@ def _direction(size: int, seed: int) -> NDArray:
     return vector / np.linalg.norm(vector)
 
 
-def _series(series: Any) -> tuple[NDArray, NDArray]:
+def _beside(params: NDArray, distance: float, seed: int) -> NDArray:
+    """Parameters at `distance` from `params`, in a random direction."""
+    second = params + distance * _direction(params.size, seed)
+    if abs(np.linalg.norm(second - params) - distance) > DISTANCE_ERROR * distance:
+        limit = np.finfo(float).eps * np.linalg.norm(params) / DISTANCE_ERROR
+        raise ValueError(
+            f"distance must exceed the rounding errors of the parameters, about {limit:.1g}, got {distance}"
+        )
+    return second
+
+
+def _reversals(values: NDArray) -> NDArray:
+    change = np.diff(values)
+    return np.concatenate([np.zeros(min(2, len(values)), bool), change[1:] * change[:-1] < 0])
+
+
+def _windows(steps: NDArray, gap: int) -> NDArray:
+    """First and last of each group of steps in which at most `gap` steps are missing between neighbours."""
+    if not len(steps):
+        return np.empty((0, 2), int)
+    breaks = np.flatnonzero(np.diff(steps) > gap + 1)
+    return np.stack([steps[np.concatenate([[0], breaks + 1])], steps[np.concatenate([breaks, [-1]])]], axis=1)
+
+
+def _series(name: str, series: Any) -> tuple[NDArray, NDArray]:
     """The steps and the values of a series."""
-    values = check.array("series", series, (None,))
-    if isinstance(series, xr.DataArray) and series.dims[0] in series.coords:
-        return series[series.dims[0]].values, values
-    return np.arange(len(values)), values
+    values = check.array(name, series, (None,))
+    if not isinstance(series, xr.DataArray) or series.dims[0] not in series.coords:
+        return np.arange(len(values)), values
+    steps = np.asarray(series[series.dims[0]].values)
+    if steps.dtype.kind not in "iuf" or (steps != np.floor(steps)).any() or (np.diff(steps) <= 0).any():
+        raise ValueError(f"{name} must be over whole steps in rising order, got {steps!r:.80}")
+    return steps.astype(int), values
+
+
+def _check_history(history: Any) -> None:
+    if not isinstance(history, xr.Dataset):
+        raise TypeError(f"history must be the history of a run, got {history!r:.80}")
+    missing = [name for name in ("weights", "class_loss") if name not in history]
+    if missing:
+        raise ValueError(f"history must have weights and class_loss, but lacks {', '.join(missing)}")
+    for name in ("weights", "class_loss"):
+        if history[name].dims != ("step", "class"):
+            raise ValueError(f"history must have {name} over ('step', 'class'), got {history[name].dims}")
+    skipped = np.flatnonzero(np.diff(history.step.values) != 1)
+    if len(skipped):
+        after, before = history.step.values[skipped[0]], history.step.values[skipped[0] + 1]
+        raise ValueError(f"history must hold every step, got {before} after {after}")
