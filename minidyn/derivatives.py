@@ -1,20 +1,128 @@
-"""The derivatives of a model and of a loss through it: in closed form where the model brings them, else by autograd."""
+"""The derivatives of a model and of a loss through it: in closed form for an `MLP`, by autograd for any other model.
+
+`of(net)` chooses, once; arguments are not checked here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from autograd import hessian as autograd_hessian
 from autograd import make_hvp, make_vjp
 from autograd.differential_operators import make_jvp_reversemode
-from autograd.misc import flatten as autograd_flatten
 from numpy.typing import NDArray
 
 from minidyn.losses import Loss
+from minidyn.mlp import MLP, has_closed_forms
 from minidyn.model import Model, check_problem
+from minidyn.parameters import Structure
 from minidyn.task import Task
+
+Pullback = Callable[[NDArray], NDArray]
+
+
+class Derivatives(Protocol):
+    """The derivatives of a model's outputs (P, C), and of a loss, with respect to its p parameters, flat."""
+
+    def vjp(self, params: Any, x: NDArray) -> tuple[NDArray, Pullback]:
+        """Outputs (P, C), and the function that takes a cotangent v (P, C) to Jᵀ v (p,)."""
+
+    def jvp(self, params: Any, x: NDArray, tangent: NDArray) -> NDArray:
+        """J u (P, C), for a direction u (p,) in parameter space."""
+
+    def jacobian(self, params: Any, x: NDArray) -> NDArray:
+        """J = ∂logits/∂params (P, C, p)."""
+
+    def ntk(self, params: Any, x: NDArray) -> NDArray:
+        """J Jᵀ (P, C, P, C)."""
+
+    def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
+        """The exact Hessian of F (p, p), symmetric to the last bit."""
+
+    def hessian_product(self, params: Any, task: Task, loss: Loss, step: int) -> Pullback:
+        """The function that takes v (p,) to H v (p,)."""
+
+
+def of(net: Model) -> Derivatives:
+    """The derivatives of a model: an `MLP`'s own, unless a subclass changes its outputs; otherwise autograd's."""
+    return ClosedForms(net) if has_closed_forms(net) else Autograd(net)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ClosedForms:
+    """Those that an `MLP` brings along."""
+
+    net: MLP
+
+    def vjp(self, params: Any, x: NDArray) -> tuple[NDArray, Pullback]:
+        return self.net.vjp(params, x)
+
+    def jvp(self, params: Any, x: NDArray, tangent: NDArray) -> NDArray:
+        return self.net.jvp(params, x, tangent)
+
+    def jacobian(self, params: Any, x: NDArray) -> NDArray:
+        return self.net.jacobian(params, x)
+
+    def ntk(self, params: Any, x: NDArray) -> NDArray:
+        return self.net.ntk(params, x)
+
+    def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
+        return self.net.hessian(params, task.x, *self._output_derivatives(params, task, loss, step))
+
+    def hessian_product(self, params: Any, task: Task, loss: Loss, step: int) -> Pullback:
+        return self.net.hessian_product(params, task.x, *self._output_derivatives(params, task, loss, step))
+
+    def _output_derivatives(self, params: Any, task: Task, loss: Loss, step: int) -> tuple[NDArray, NDArray]:
+        logits = self.net.logits(params, task.x)
+        return loss.gradient(logits, task.labels, step), loss.curvature(logits, task.labels, step)
+
+
+@dataclass(frozen=True)
+class Autograd:
+    """Those of any model that is written in `autograd.numpy`."""
+
+    net: Model
+
+    def vjp(self, params: Any, x: NDArray) -> tuple[NDArray, Pullback]:
+        vector, outputs = self._outputs(params, x)
+        pullback, logits = make_vjp(outputs)(vector)
+        return logits, pullback
+
+    def jvp(self, params: Any, x: NDArray, tangent: NDArray) -> NDArray:
+        vector, outputs = self._outputs(params, x)
+        return make_jvp_reversemode(outputs)(vector)(tangent)
+
+    def jacobian(self, params: Any, x: NDArray) -> NDArray:
+        logits, pullback = self.vjp(params, x)
+        units = np.eye(logits.size).reshape(-1, *logits.shape)
+        return np.stack([pullback(unit) for unit in units]).reshape(*logits.shape, -1)
+
+    def ntk(self, params: Any, x: NDArray) -> NDArray:
+        jacobian = self.jacobian(params, x)
+        rows = jacobian.reshape(-1, jacobian.shape[-1])
+        return (rows @ rows.T).reshape(*jacobian.shape[:2], *jacobian.shape[:2])
+
+    def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
+        vector, value = self._value(params, task, loss, step)
+        hessian = autograd_hessian(value)(vector)
+        return (hessian + hessian.T) / 2
+
+    def hessian_product(self, params: Any, task: Task, loss: Loss, step: int) -> Pullback:
+        vector, value = self._value(params, task, loss, step)
+        return make_hvp(value)(vector)[0]
+
+    def _outputs(self, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], Any]]:
+        """The parameters as a vector, and the outputs as a function of it."""
+        structure = Structure(params)
+        return structure.flatten(params), lambda v: self.net.logits(structure.unflatten(v), x)
+
+    def _value(self, params: Any, task: Task, loss: Loss, step: int) -> tuple[NDArray, Callable[[NDArray], Any]]:
+        """The parameters as a vector, and F as a function of it."""
+        vector, outputs = self._outputs(params, task.x)
+        return vector, lambda v: loss.value(outputs(v), task.labels, step)
 
 
 def gradient(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> Any:
@@ -37,7 +145,7 @@ def gradient(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> 
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other.
+        If the arguments do not fit each other.
 
     Examples
     --------
@@ -47,57 +155,30 @@ def gradient(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> 
     [((2, 10), (10,)), ((10, 3), (3,))]
     """
     vector, unflatten = check_problem(net, params, task, loss)
-    logits, pullback = vjp(net, unflatten(vector), task.x)
+    logits, pullback = of(net).vjp(unflatten(vector), task.x)
     return unflatten(pullback(loss.gradient(logits, task.labels, step)))
 
 
-def vjp(net: Any, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], NDArray]]:
-    """Outputs (P, C), and the function that takes a cotangent (P, C) to Jᵀv, flat (p,)."""
-    if hasattr(net, "vjp"):
-        return net.vjp(params, x)
-    pullback, logits = make_vjp(lambda p: net.logits(p, x))(params)
-    return logits, lambda cotangent: autograd_flatten(pullback(cotangent))[0]
+def vjp(net: Model, params: Any, x: NDArray) -> tuple[NDArray, Pullback]:
+    """Outputs (P, C), and the function that takes a cotangent v (P, C) to Jᵀ v, flat (p,)."""
+    return of(net).vjp(params, x)
 
 
-def jvp(net: Any, params: Any, x: NDArray, tangent: NDArray) -> NDArray:
+def jvp(net: Model, params: Any, x: NDArray, tangent: NDArray) -> NDArray:
     """J u, shape (P, C), for a flat direction u (p,) in parameter space."""
-    if hasattr(net, "jvp"):
-        return net.jvp(params, x, tangent)
-    _, unflatten = autograd_flatten(params)
-    return make_jvp_reversemode(lambda p: net.logits(p, x))(params)(unflatten(tangent))
+    return of(net).jvp(params, x, tangent)
 
 
-def jacobian(net: Any, params: Any, x: NDArray) -> NDArray:
+def jacobian(net: Model, params: Any, x: NDArray) -> NDArray:
     """J = ∂logits/∂params, shape (P, C, p)."""
-    if hasattr(net, "jacobian"):
-        return net.jacobian(params, x)
-    logits, pullback = vjp(net, params, x)
-    units = np.eye(logits.size).reshape(-1, *logits.shape)
-    return np.stack([pullback(unit) for unit in units]).reshape(*logits.shape, -1)
+    return of(net).jacobian(params, x)
 
 
-def hessian(net: Any, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
+def hessian(net: Model, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
     """The exact Hessian of F, shape (p, p)."""
-    if hasattr(net, "hessian"):
-        return net.hessian(params, task.x, *_output_derivatives(net, params, task, loss, step))
-    vector, unflatten = autograd_flatten(params)
-    found = autograd_hessian(lambda v: _value(net, unflatten(v), task, loss, step))(vector)
-    return (found + found.T) / 2
+    return of(net).hessian(params, task, loss, step)
 
 
-def hessian_product(net: Any, params: Any, task: Task, loss: Loss, step: int) -> Callable[[NDArray], NDArray]:
+def hessian_product(net: Model, params: Any, task: Task, loss: Loss, step: int) -> Pullback:
     """The function that takes v (p,) to H v."""
-    if hasattr(net, "hessian_product"):
-        return net.hessian_product(params, task.x, *_output_derivatives(net, params, task, loss, step))
-    vector, unflatten = autograd_flatten(params)
-    product, _ = make_hvp(lambda v: _value(net, unflatten(v), task, loss, step))(vector)
-    return product
-
-
-def _output_derivatives(net: Any, params: Any, task: Task, loss: Loss, step: int) -> tuple[NDArray, NDArray]:
-    logits = net.logits(params, task.x)
-    return loss.gradient(logits, task.labels, step), loss.curvature(logits, task.labels, step)
-
-
-def _value(net: Any, params: Any, task: Task, loss: Loss, step: int) -> Any:
-    return loss.value(net.logits(params, task.x), task.labels, step)
+    return of(net).hessian_product(params, task, loss, step)

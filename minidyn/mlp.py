@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
+from minidyn.parameters import Structure
 
 Params = list[tuple[NDArray, NDArray]]
 
@@ -34,6 +35,8 @@ class MLP:
     widths : tuple of int
     size : int
         The number of parameters p.
+    structure : Structure
+        Takes parameters to a flat vector and back.
 
     Raises
     ------
@@ -54,7 +57,8 @@ class MLP:
             raise ValueError(f"widths must name at least inputs and outputs, got {widths!r}")
         self.widths = tuple(check.integer("widths", width, least=1) for width in widths)
         self._shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
-        self.size = sum((inputs + 1) * outputs for inputs, outputs in self._shapes)
+        self.structure = Structure([(np.broadcast_to(0.0, w), np.broadcast_to(0.0, w[1:])) for w in self._shapes])
+        self.size = self.structure.size
 
     def __repr__(self) -> str:
         return f"MLP({', '.join(map(str, self.widths))})"
@@ -90,22 +94,17 @@ class MLP:
 
     def check_params(self, params: Any) -> None:
         """Raise a ValueError where `params` are not [(W, b), ...] of this network's shapes."""
-        wanted = [((inputs, outputs), (outputs,)) for inputs, outputs in self._shapes]
+        expected = [((inputs, outputs), (outputs,)) for inputs, outputs in self._shapes]
         try:
-            found = [tuple(np.shape(part) for part in layer) for layer in params]
+            shapes = [tuple(np.shape(array) for array in layer) for layer in params]
         except TypeError:
             raise TypeError(f"params must be [(W, b), ...], got {params!r:.80}") from None
-        if found != wanted:
-            raise ValueError(f"params must have the shapes {wanted} of {self}, got {found}")
+        if shapes != expected:
+            raise ValueError(f"params must have the shapes {expected} of {self}, got {shapes}")
 
     def unflatten(self, vector: NDArray) -> Params:
         """[(W, b), ...] as views into a flat vector of shape (p,)."""
-        params, start = [], 0
-        for inputs, outputs in self._shapes:
-            middle, stop = start + inputs * outputs, start + (inputs + 1) * outputs
-            params.append((vector[start:middle].reshape(inputs, outputs), vector[middle:stop]))
-            start = stop
-        return params
+        return self.structure.unflatten(vector)
 
     def vjp(self, params: Params, x: NDArray) -> tuple[NDArray, Callable[[NDArray], NDArray]]:
         """Outputs (P, C), and the function that takes a cotangent v (P, C) to Jᵀv, flat (p,)."""
@@ -259,6 +258,17 @@ class MLP:
                 hessian[b : b + block.shape[1], a : a + block.shape[0]] += block.T
                 if high < len(on):
                     reach = reach @ params[high][0] * on[high][:, None, :]
+
+
+OVERRIDABLE = ("__init__", "__repr__", "init")  # without touching the outputs
+
+
+def has_closed_forms(net: Any) -> bool:
+    """Whether `net` is an MLP whose outputs and derivatives are all MLP's own; otherwise they need not agree."""
+    own = [name for name, member in vars(MLP).items() if callable(member) and name not in OVERRIDABLE]
+    return isinstance(net, MLP) and not any(
+        name in vars(net) or getattr(type(net), name) is not getattr(MLP, name) for name in own
+    )
 
 
 def _append_one(a: NDArray) -> NDArray:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from autograd.misc import flatten as autograd_flatten
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
 from minidyn import _renamed
 from minidyn.losses import Loss
+from minidyn.mlp import MLP, has_closed_forms
+from minidyn.parameters import Structure
 from minidyn.task import Task
 
 _renamed.names(
@@ -49,23 +50,31 @@ def check_problem(
         raise TypeError(f"loss must be a CrossEntropy or SquaredError, got {loss!r:.80}")
     vector, unflatten = flatten(net, params, task.x)
     if loss is not None:
-        outputs = np.shape(net.logits(unflatten(vector), task.x[:1]))
-        if outputs != (1, task.classes):
-            raise ValueError(f"net must give logits of shape (P, {task.classes}), got {outputs} for P=1 from {net!r}")
+        outputs = np.asarray(net.logits(unflatten(vector), task.x[:1]))
+        if outputs.shape != (1, task.classes):
+            raise ValueError(
+                f"net must give logits of shape (P, {task.classes}), got {outputs.shape} for P=1 from {net!r:.80}"
+            )
+        if outputs.dtype.kind not in "biuf":
+            raise TypeError(f"net must give logits that are real numbers, got {outputs!r:.80} from {net!r:.80}")
         loss.check_classes(task.classes)
     return vector, unflatten
 
 
-def flatten(net: Any, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], Any]]:
+def flatten(net: Model, params: Any, x: NDArray) -> tuple[NDArray, Callable[[NDArray], Any]]:
     """A flat copy of `params` and the function that takes a vector back to their structure."""
-    if isinstance(net, type) or not (hasattr(net, "init") and hasattr(net, "logits")):
+    structure = structure_of(net, params, x)
+    return check.array("params", structure.flatten(params), (structure.size,)), structure.unflatten
+
+
+def structure_of(net: Model, params: Any, x: NDArray) -> Structure:
+    """The structure of parameters, once a model, its parameters and samples are known to fit each other."""
+    if isinstance(net, type) or not (callable(getattr(net, "init", None)) and callable(getattr(net, "logits", None))):
         raise TypeError(f"net must have init(seed) and logits(params, x), got {net!r:.80}")
-    if hasattr(net, "check_params"):
-        net.check_params(params)
-        if x.shape[1] != net.widths[0]:
-            raise ValueError(f"x has {x.shape[1]} dimensions, but net {net!r} has {net.widths[0]} inputs")
-    try:
-        vector, unflatten = autograd_flatten(params)
-    except TypeError:
-        raise TypeError(f"params must be nested lists, tuples and dicts of arrays, got {params!r:.80}") from None
-    return check.array("params", vector, (None,)).copy(), getattr(net, "unflatten", unflatten)
+    if not has_closed_forms(net):
+        return Structure(params)
+    assert isinstance(net, MLP)
+    net.check_params(params)
+    if x.shape[1] != net.widths[0]:
+        raise ValueError(f"x has {x.shape[1]} dimensions, but net {net!r} has {net.widths[0]} inputs")
+    return net.structure

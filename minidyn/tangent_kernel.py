@@ -50,11 +50,7 @@ def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
     (15, 3, 15, 3)
     """
     params, x = _checked(net, params, x)
-    if hasattr(net, "ntk"):
-        return net.ntk(params, x)
-    jacobian = derivatives.jacobian(net, params, x)
-    flat = jacobian.reshape(-1, jacobian.shape[-1])
-    return (flat @ flat.T).reshape(*jacobian.shape[:2], *jacobian.shape[:2])
+    return derivatives.of(net).ntk(params, x)
 
 
 def ntk_eigenvalues(
@@ -95,10 +91,11 @@ def ntk_eigenvalues(
     True
     """
     params, x = _checked(net, params, x)
-    logits, pullback = derivatives.vjp(net, params, x)
+    derivative = derivatives.of(net)
+    logits, pullback = derivative.vjp(params, x)
 
     def product(v: NDArray) -> NDArray:
-        return derivatives.jvp(net, params, x, pullback(v.reshape(logits.shape))).ravel()
+        return derivative.jvp(params, x, pullback(v.reshape(logits.shape))).ravel()
 
     return lanczos(product, logits.size, k=k, tolerance=tolerance, start=start)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from minidyn import _checks as check
 from minidyn.losses import CrossEntropy, SquaredError
-from minidyn.mlp import MLP
+from minidyn.mlp import MLP, has_closed_forms
 from minidyn.training.numpy_engine import NumpyEngine
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
@@ -35,7 +35,8 @@ class Engine(Protocol):
 def choose(engine: str, net: Any, loss: Any, batch_size: int | None) -> str:
     """The engine for a problem, "numpy" or "compiled"; raise if the requested one cannot handle it."""
     engine = check.choice("engine", engine, NAMES)
-    can_compile = type(net) is MLP and type(loss) in (CrossEntropy, SquaredError) and batch_size is None
+    plain = type(net) is MLP and has_closed_forms(net)
+    can_compile = plain and type(loss) in (CrossEntropy, SquaredError) and batch_size is None
     if engine == "compiled" and not can_compile:
         raise ValueError(
             "engine 'compiled' takes an MLP, a CrossEntropy or SquaredError, and full batches, "

@@ -20,10 +20,11 @@ class NumpyEngine:
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self.derivatives = derivatives.of(settings.net)
 
     def evaluate(self, state: State, record: Record) -> Evaluation:
         s, (vector, done, _) = self.settings, state
-        logits, pullback = derivatives.vjp(s.net, s.unflatten(vector), s.task.x)
+        logits, pullback = self.derivatives.vjp(s.unflatten(vector), s.task.x)
         terms, output_gradient = s.loss.terms_and_gradient(logits, s.task.labels)
         class_loss = s.loss.sum_per_class(terms, s.task.labels, s.task.classes) / len(logits)
         record.write(done, class_loss, accuracy(logits, s.task.labels), self._validation_accuracy(vector))
@@ -42,7 +43,7 @@ class NumpyEngine:
     def _batch_gradient(self, vector: NDArray, done: int) -> NDArray:
         s = self.settings
         batch = s.batch(done)
-        logits, pullback = derivatives.vjp(s.net, s.unflatten(vector), s.task.x[batch])
+        logits, pullback = self.derivatives.vjp(s.unflatten(vector), s.task.x[batch])
         return pullback(s.loss.gradient(logits, s.task.labels[batch], s.start + done))
 
     def _validation_accuracy(self, vector: NDArray) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 from minidyn import _checks as check
 from minidyn import losses, model, storage
 from minidyn.losses import Loss
-from minidyn.mlp import MLP
+from minidyn.mlp import MLP, has_closed_forms
 from minidyn.model import Model
 from minidyn.task import Task
 from minidyn.training import engines
@@ -117,7 +117,7 @@ class Run:
         if s.validation is not None:
             state |= {"validation_x": s.validation.x, "validation_labels": s.validation.labels}
         about = {
-            "widths": s.net.widths if type(s.net) is MLP else None,
+            "widths": s.net.widths if type(s.net) is MLP and has_closed_forms(s.net) else None,
             "loss": losses.to_dict(s.loss),
             "classes": s.task.classes,
             "measures": {measure.name: measure.every for measure in s.measures},
@@ -190,7 +190,7 @@ def load_run(
         measures=restored(about["measures"], measure),
         **{name: about[name] for name in ("learning_rate", "start", "batch_size", "seed", "engine")},
     )
-    settings.check_size(state["vector"])
+    check.array(f"params in {str(path)!r}", state["vector"], (settings.size,))
     starts = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
     return Run(settings, Outcome(state["vector"], about["done"], history, about["status"], starts))
 
@@ -268,7 +268,7 @@ def train(
     >>> run.history.loss.sizes["step"], run.history.hessian_max.sizes["hessian_max_step"]
     (101, 5)
     """
-    vector, _ = model.check_problem(net, params, task, loss)
+    model.check_problem(net, params, task, loss)
     if batch_size is not None:
         batch_size = check.integer("batch_size", batch_size, least=1, most=len(task))
     settings = Settings(
@@ -283,7 +283,7 @@ def train(
         measures=as_measures(measure),
         engine=engines.choose(engine, net, loss, batch_size),
     )
-    settings.check_size(vector)
+    vector = settings.structure.flatten(params)
     steps = check.integer("steps", steps, least=1)
     if not np.isfinite(loss.value(net.logits(settings.unflatten(vector), task.x), task.labels, settings.start)):
         raise ValueError("params must give a finite loss, got one that is not finite")

@@ -13,6 +13,7 @@ from minidyn import model
 from minidyn.losses import Loss
 from minidyn.model import Model
 from minidyn.oscillation import Oscillation
+from minidyn.parameters import Structure
 from minidyn.task import Task
 
 
@@ -68,18 +69,17 @@ class Settings:
     validation: Task | None = None
     measures: tuple[Measure, ...] = ()
     engine: str = "numpy"
-    size: int = field(init=False)
-    unflatten: Callable[[NDArray], Any] = field(init=False)
+    structure: Structure = field(init=False)  # of what `net.init` returns
 
     def __post_init__(self) -> None:
-        vector, unflatten = model.flatten(self.net, self.net.init(0), self.task.x)
-        object.__setattr__(self, "size", len(vector))
-        object.__setattr__(self, "unflatten", unflatten)
+        object.__setattr__(self, "structure", model.structure_of(self.net, self.net.init(0), self.task.x))
 
-    def check_size(self, vector: NDArray) -> None:
-        """Raise a ValueError where a vector of parameters is not as long as what `net.init` returns."""
-        if len(vector) != self.size:
-            raise ValueError(f"params must have the {self.size} entries of net.init, got {len(vector)}")
+    @property
+    def size(self) -> int:
+        return self.structure.size
+
+    def unflatten(self, vector: NDArray) -> Any:
+        return self.structure.unflatten(vector)
 
     def batch(self, done: int) -> NDArray:
         """The samples of the update that follows `done` updates: each epoch has its own order, drawn afresh,
@@ -95,6 +95,6 @@ class Settings:
         if self.loss.gamma is None:
             return np.ones((stop - first, self.task.classes))
         steps = np.arange(self.start + first, self.start + stop)
-        if isinstance(self.loss.gamma, Oscillation):
+        if type(self.loss.gamma) is Oscillation:
             return self.loss.gamma.weights(steps)
         return np.stack([self.loss.class_weights(int(step), self.task.classes) for step in steps])

@@ -145,7 +145,7 @@ TABLE = [
     ("train(batch_size=13)", ValueError, "batch_size", "got 13", "<= 12"),
     ("train(seed=-1)", ValueError, "seed", "got -1", ">= 0"),
     ("train(params=[(w * 1e200, b) for w, b in PARAMS], loss=md.SquaredError())", ValueError, "params", "finite loss"),
-    ("train(net=Smooth(2, 4, 3), params=Smooth(2, 5, 3).init(0))", ValueError, "params", "24 entries", "got 30"),
+    ("train(net=Smooth(2, 4, 3), params=Smooth(2, 5, 3).init(0))", ValueError, "params['in']", "(2, 4)", "got (2, 5)"),
     ("train(validation=TASK.x)", TypeError, "validation must be a Task", "array("),
     ("train(validation=md.spiral(4, 2))", ValueError, "validation", "2 classes", "3 classes"),
     ("train(measure=['hessian_max'])", TypeError, "measure", "['hessian_max']", "map names to cadences"),

@@ -17,7 +17,7 @@ ROOT = Path(md.__file__).parent
 # Each layer knows only those above it; CONTRIBUTING lists them in this order.
 LAYERS = (
     ("_checks", "_progress", "_renamed", "_version", "storage"),
-    ("task", "oscillation"),
+    ("task", "oscillation", "parameters"),
     ("losses", "mlp"),
     ("model",),
     ("derivatives", "eigenvalues"),
