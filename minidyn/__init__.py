@@ -24,6 +24,7 @@ from minidyn.sweeps import sweep
 from minidyn.tangent_kernel import ntk, ntk_eigenvalues
 from minidyn.task import Task, spiral
 from minidyn.training import Run, load_run, train
+from minidyn.valley import ValleySlice, valley_floor, valley_slice
 
 _renamed.install()
 
@@ -35,6 +36,7 @@ __all__ = [
     "Spectrum",
     "SquaredError",
     "Task",
+    "ValleySlice",
     "gradient",
     "hessian",
     "hessian_eigenvalues",
@@ -46,4 +48,6 @@ __all__ = [
     "spiral",
     "sweep",
     "train",
+    "valley_floor",
+    "valley_slice",
 ]

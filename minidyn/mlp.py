@@ -92,6 +92,38 @@ class MLP:
         weight, bias = params[-1]
         return anp.dot(x, weight) + bias
 
+    def logits_along(
+        self, params: Params, direction: Params, x: NDArray, offsets: NDArray, order: int = 0
+    ) -> list[NDArray]:
+        """The outputs on the line params + offset · direction, at all offsets at once, and their derivatives along it.
+
+        Parameters
+        ----------
+        params, direction
+            As `init` returns them.
+        x : numpy.ndarray, shape (P, d)
+            Samples.
+        offsets : numpy.ndarray, shape (n,)
+        order : int
+            The highest derivative with respect to the offset, at least 0.
+
+        Returns
+        -------
+        list of numpy.ndarray, each of shape (n, P, C)
+            The outputs, then their derivatives of order 1 to `order`. Between two switches of a unit they are exact.
+        """
+        t, inputs = offsets[:, None, None], [x[None]]
+        for layer, ((weight, bias), (tilt, shift)) in enumerate(zip(params, direction, strict=True)):
+            products = [a @ np.hstack([weight, tilt]) for a in inputs]
+            products[0] += np.concatenate([bias, shift])
+            outputs = _along_line([np.split(a, 2, axis=-1) for a in products], t, order)
+            if layer < len(params) - 1:
+                on = (outputs[0] > 0).astype(float)  # times floats, which is faster than times booleans
+                inputs = [z * on for z in outputs]
+        shape = (len(offsets), len(x), self.widths[-1])
+        outputs += [np.zeros(1)] * (order + 1 - len(outputs))  # a polynomial in the offset, of a degree below `order`
+        return [np.broadcast_to(a, shape) for a in outputs]
+
     def check_params(self, params: Any) -> None:
         """Raise a ValueError where `params` are not [(W, b), ...] of this network's shapes."""
         expected = [((inputs, outputs), (outputs,)) for inputs, outputs in self._shapes]
@@ -273,3 +305,13 @@ def has_closed_forms(net: Any) -> bool:
 
 def _append_one(a: NDArray) -> NDArray:
     return np.concatenate([a, np.ones((len(a), 1))], axis=1)
+
+
+def _along_line(products: list[list[NDArray]], t: NDArray, order: int) -> list[NDArray]:
+    """The derivatives of a layer's a·(W + t U) by Leibniz's rule, from those of a: `products` holds each one's W- and
+    U-part."""
+    outputs = [base + t * tilt for base, tilt in products]
+    for k in range(1, min(order, len(products)) + 1):
+        inner = k * products[k - 1][1]
+        outputs[k : k + 1] = [outputs[k] + inner if k < len(products) else inner]
+    return outputs

@@ -14,11 +14,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from minidyn import _checks as check
-from minidyn import derivatives, model
+from minidyn import derivatives, model, valley
 from minidyn.losses import Loss
 from minidyn.model import Model
 from minidyn.task import Task
-from minidyn.training import train
+from minidyn.training import Run, train
 
 ROUNDING = 1e-13  # second differences below this, relative to the series, count as zero
 DISTANCE_ERROR = 0.01  # largest relative rounding error of the distance between two runs
@@ -475,6 +475,86 @@ def separation_growth(
     )
     growths = run.history.growth.rename(growth_step="step")
     return growths[1:].assign_coords(step=growths.step.values[:-1])
+
+
+def projection(run: Run, floor: Any, direction: ArrayLike) -> xr.DataArray:
+    """The recorded weights of a run along one direction of parameter space, seen from a floor: (w(t) - w̄)·u.
+
+    Parameters
+    ----------
+    run : Run
+        A run that recorded its weights: `measure={"params": 1}`.
+    floor
+        w̄, in the structure of `net.init`, such as a `valley_floor`.
+    direction : array_like, shape (p,)
+        u; its length does not matter.
+
+    Returns
+    -------
+    xarray.DataArray
+        Over the "step"s at which the weights were recorded. Compare it with `ValleySlice.orbit`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments do not fit each other, or the run did not record its weights.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> from minidyn import orbits
+    >>> net, task, loss = md.MLP(2, 10, 3), md.spiral(), md.CrossEntropy()
+    >>> run = md.train(net, net.init(0), task, loss, learning_rate=1.0, steps=100, measure={"params": 1})
+    >>> floor = md.valley_floor(run, 50)
+    >>> cut = md.valley_slice(net, floor, task, loss, 50, learning_rate=1.0)
+    >>> orbits.projection(run, floor, cut.direction).sizes["step"]
+    101
+    """
+    weights = valley.recorded_weights(run)
+    origin, _ = model.flatten(run.settings.net, floor, run.settings.task.x)
+    unit = valley.unit_direction(direction, run.settings.size)
+    return xr.DataArray((weights.values - origin) @ unit, {"step": weights.step.values}, ["step"])
+
+
+def swings(series: ArrayLike, *, entries: int = 64, longest: int = 16) -> xr.Dataset:
+    """How far a series swings and with which period, window by window.
+
+    Parameters
+    ----------
+    series : DataArray or array_like, shape (n,)
+        Such as F at every step, a `projection` of the weights, or the orbit of a map.
+    entries : int
+        Length of a window, at least 3 `longest`; what is left at the end of the series is not used.
+    longest : int
+        The longest period to look for, at least 2.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over "step" (each window's first): amplitude, the standard deviation, which is half the distance between the
+        two points of an orbit of period 2; period, as `period` tells it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of the kind above.
+
+    Examples
+    --------
+    >>> from minidyn import orbits
+    >>> table = orbits.swings([1.0, 3.0] * 40 + [2.0, 2.5] * 40, entries=80)
+    >>> table.amplitude.values, table.period.values
+    (array([1.  , 0.25]), array([2, 2]))
+    """
+    steps, values = _series("series", series)
+    longest = check.integer("longest", longest, least=2)
+    entries = check.integer("entries", entries, least=3 * longest)
+    starts = range(0, len(values) - entries + 1, entries)
+    columns = {
+        "amplitude": [values[first : first + entries].std() for first in starts],
+        "period": [period(values, first, entries=entries, longest=longest) for first in starts],
+    }
+    return xr.Dataset({name: ("step", column) for name, column in columns.items()}, {"step": steps[list(starts)]})
 
 
 def _direction(size: int, seed: int) -> NDArray:

@@ -27,6 +27,7 @@ from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
 from minidyn.torch.networks import Myrtle5
 from minidyn.torch.tangent_kernel import empirical_ntk
 from minidyn.torch.training import Trainer
+from minidyn.torch.valley import valley_slice
 
 __all__ = [
     "DynamicalCrossEntropyLoss",
@@ -39,4 +40,5 @@ __all__ = [
     "empirical_ntk",
     "top_eigenvalues",
     "train_grid",
+    "valley_slice",
 ]

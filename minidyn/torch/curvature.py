@@ -88,7 +88,7 @@ def top_eigenvalues(
     """
     dtype = compute_dtype(model, dtype)
     call, params = function_of(model, dtype)
-    criterion, batches = cast_module(loss, dtype), _batches(data, dtype)
+    criterion, batches = cast_module(loss, dtype), as_batches(data, dtype)
     device, samples = first(params).device, sum(len(targets) for _, targets in batches)
 
     def value(inputs: Tensor, targets: Tensor) -> Tensor:
@@ -98,11 +98,11 @@ def top_eigenvalues(
         return found * (len(targets) / samples)
 
     def product(vector: NDArray) -> NDArray:
-        directions = _unflatten(torch.as_tensor(vector, dtype=dtype, device=device), params)
+        directions = unflatten(torch.as_tensor(vector, dtype=dtype, device=device), params)
         images = (_hessian_product(value(*batch), list(params.values()), directions) for batch in batches)
         return reduce(torch.add, images).cpu().to(torch.float64).numpy()
 
-    _check_repeatable(value, batches[0], dtype)
+    check_repeatable(value, batches[0], dtype)
     for parameter in params.values():
         parameter.requires_grad_()
     return lanczos(
@@ -125,12 +125,12 @@ def _hessian_product(value: Tensor, params: list[Tensor], directions: list[Tenso
     return torch.cat([h.flatten() for h in torch.autograd.grad(slope, params, materialize_grads=True)])
 
 
-def _unflatten(vector: Tensor, params: dict[str, Tensor]) -> list[Tensor]:
+def unflatten(vector: Tensor, params: dict[str, Tensor]) -> list[Tensor]:
     pieces = vector.split([p.numel() for p in params.values()])
     return [piece.view_as(p) for piece, p in zip(pieces, params.values(), strict=True)]
 
 
-def _batches(data: Any, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+def as_batches(data: Any, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     """The data as a list of (inputs, targets), floating-point numbers in `dtype`."""
     pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
     if not pair and (isinstance(data, Tensor) or not isinstance(data, Iterable)):
@@ -148,7 +148,7 @@ def _batches(data: Any, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     return batches
 
 
-def _check_repeatable(value: Callable[..., Tensor], batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
+def check_repeatable(value: Callable[..., Tensor], batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
     with torch.no_grad():
         once, again = float(value(*batch)), float(value(*batch))
     if abs(once - again) > 10 * torch.finfo(dtype).eps * abs(once):

@@ -21,7 +21,7 @@ LAYERS = (
     ("losses", "mlp"),
     ("model",),
     ("derivatives", "eigenvalues"),
-    ("curvature", "tangent_kernel"),
+    ("curvature", "tangent_kernel", "valley"),
     ("training",),
     ("ensembles",),
     ("sweeps",),

@@ -330,3 +330,37 @@ def test_bad_distance_is_named(distance, limit):
     net, options = md.MLP(2, 3), {"learning_rate": 1, "steps": 1, "distance": distance, "progress": False}
     with pytest.raises(ValueError, match=f"distance.*{limit}.*got {distance}"):
         orbits.separation_growth(net, net.init(0), md.spiral(), md.CrossEntropy(), **options)
+
+
+def test_the_projection_of_a_run_is_its_distance_from_the_floor_along_the_direction():
+    net, task = md.MLP(2, 8, 3), md.spiral(20)
+    run = md.train(
+        net, net.init(0), task, md.CrossEntropy(), learning_rate=1.0, steps=40, start=7, measure={"params": 3}
+    )
+    floor, direction = net.init(1), np.arange(net.size) - 5.0
+    along = orbits.projection(run, floor, direction)
+    weights = run.history.params
+    by_hand = (weights.values - flatten(floor)[0]) @ direction / np.sqrt((direction**2).sum())
+    np.testing.assert_allclose(along, by_hand, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(along.step, weights.params_step)
+    for changed, message in (
+        ((run, floor[:1], direction), "params must have the shapes"),
+        ((run, floor, direction[:-1]), "direction must have shape"),
+        ((run.history, floor, direction), "run must be a Run"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            orbits.projection(*changed)
+
+
+def test_swings_tell_amplitude_and_period_of_each_window():
+    series = np.concatenate([np.zeros(48), np.tile([0.0, 3.0], 24), logistic(3.5, 48), logistic(3.9, 60)])
+    table = orbits.swings(xr.DataArray(series, {"step": 100 + np.arange(len(series))}, ["step"]), entries=48)
+    np.testing.assert_array_equal(table.step, [100, 148, 196, 244])
+    np.testing.assert_array_equal(table.period, [1, 2, 4, 0])
+    np.testing.assert_allclose(table.amplitude[:3], [0, 1.5, logistic(3.5, 48).std()])
+
+
+def test_a_series_shorter_than_a_window_has_no_swings():
+    assert orbits.swings(np.zeros(47), entries=48).sizes["step"] == 0
+    with pytest.raises(ValueError, match="entries must be an integer >= 48, got 47"):
+        orbits.swings(np.zeros(100), entries=47)

@@ -1,0 +1,124 @@
+"""The valley of your own model along one direction: `minidyn.valley_slice` for any module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from minidyn import _checks as check
+from minidyn.torch._functional import cast_module, compute_dtype, first, function_of
+from minidyn.torch.curvature import as_batches, check_repeatable, top_eigenvalues, unflatten
+from minidyn.valley import ValleySlice, unit_direction
+
+
+def valley_slice(
+    model: nn.Module,
+    data: tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]],
+    loss: Callable[[Any, Tensor], Tensor],
+    *,
+    learning_rate: float,
+    direction: ArrayLike | None = None,
+    radius: float = 0.2,
+    dtype: torch.dtype | None = None,
+) -> ValleySlice:
+    """The valley through a model's present parameters along one direction, for any model, data and loss.
+
+    Parameters
+    ----------
+    model, data, loss, dtype
+        As for `top_eigenvalues`; the model is left as it is, and later changes of it do not change the slice.
+    learning_rate : float
+        η of the plain gradient descent whose map is wanted.
+    direction : array_like, shape (p,), optional
+        u, over the parameters that require a gradient, flattened in order; its length does not matter. None: the
+        leading eigenvector of the Hessian.
+    radius : float
+        The force is fitted over the slice's floor ± radius. Take about as much as the bounce is wide.
+
+    Returns
+    -------
+    minidyn.ValleySlice
+        With `value(x)`, `force(x)`, `curvature_at(x)`, `curvature`, `flip_coefficient`, `flip_error`,
+        `period_two_amplitude` and `orbit(updates)`; each offset costs a pass over the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of the kind above, or the loss is random (dropout in training mode).
+
+    Notes
+    -----
+    The floor of a bouncing model is the mean of its parameters over some updates: `torch.optim.swa_utils.AveragedModel`
+    keeps it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from minidyn.torch import valley_slice
+    >>> _ = torch.manual_seed(0)
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).double()
+    >>> data = torch.randn(20, 2).double(), torch.randint(3, (20,))
+    >>> cut = valley_slice(net, data, torch.nn.CrossEntropyLoss(), learning_rate=0.5)
+    >>> cut.force([-0.1, 0.0, 0.1]).shape
+    (3,)
+    """
+    rate = check.real("learning_rate", learning_rate, above=0)
+    radius = check.real("radius", radius, above=0)
+    dtype = compute_dtype(model, dtype)
+    batches = as_batches(data, dtype)
+    call, params = function_of(model, dtype)
+    criterion = cast_module(loss, dtype)
+    if direction is None:
+        direction = top_eigenvalues(model, batches, loss, dtype=dtype).vectors[:, 0]
+    unit = unit_direction(direction, sum(p.numel() for p in params.values()))
+    pieces = unflatten(torch.as_tensor(unit, dtype=dtype, device=first(params).device), params)
+    line = _Line(call, criterion, params, dict(zip(params, pieces, strict=True)), batches)
+    check_repeatable(line.loss_of_batch, batches[0], dtype)
+    return ValleySlice(direction=unit, learning_rate=rate, radius=radius, line=line)
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """F and its derivatives along a line in parameter space."""
+
+    call: Callable[..., Any]
+    criterion: Callable[..., Any]
+    params: dict[str, Tensor]
+    direction: dict[str, Tensor]
+    batches: list[tuple[Tensor, Tensor]]
+
+    def __call__(self, x: NDArray, order: int) -> NDArray:
+        return np.array([self._derivative(float(offset), order) for offset in x], float)
+
+    def loss_of_batch(self, inputs: Tensor, targets: Tensor, offset: Tensor | float = 0.0) -> Tensor:
+        device = first(self.params).device
+        moved = {name: p + offset * self.direction[name] for name, p in self.params.items()}
+        value = self.criterion(self.call(moved, inputs.to(device)), targets.to(device))
+        if value.ndim:
+            raise ValueError(f"loss must return a scalar, got shape {tuple(value.shape)}")
+        return value
+
+    def _derivative(self, offset: float, order: int) -> float:
+        """Differentiate with respect to the offset itself, batch by batch."""
+        samples, total = sum(len(targets) for _, targets in self.batches), 0.0
+        for inputs, targets in self.batches:
+            some = first(self.params)
+            t = torch.tensor(offset, dtype=some.dtype, device=some.device, requires_grad=order > 0)
+            value = self.loss_of_batch(inputs, targets, t) * (len(targets) / samples)
+            for _ in range(order):
+                value = _slope(value, t)
+            total += float(value.detach())
+        return total
+
+
+def _slope(value: Tensor, t: Tensor) -> Tensor:
+    """∂value/∂t, which is 0 if `value` does not depend on t."""
+    if not value.requires_grad:
+        return torch.zeros_like(t)
+    return torch.autograd.grad(value, t, create_graph=True, materialize_grads=True)[0]
