@@ -24,6 +24,8 @@ RENAMED = {
     "minidyn.coursework.repair": "minidyn.coursework.teacher.repair",
     "minidyn.descent": "minidyn.training.run",
     "minidyn.engine": "minidyn.training.engines",
+    "minidyn.experiments.images": "minidyn.experiments.tilting.images",
+    "minidyn.experiments.learning": "minidyn.experiments.tilting.learning",
     "minidyn.kernel": "minidyn.tangent_kernel",
     "minidyn.loop": "minidyn.training.loop",
     "minidyn.measures": "minidyn.training.measures",

@@ -1,4 +1,4 @@
-"""The named experiments behind the book's figures: one file a part; `minidyn list` names them.
+"""The named experiments behind the book's figures: one file per chapter; `minidyn list` names them.
 
 from minidyn.experiments import find, load
 

@@ -12,10 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from minidyn.experiments import learning, topography
-from minidyn.experiments.learning import TRAINED, interval
+from minidyn import _renamed
 from minidyn.experiments.results import load
-from minidyn.experiments.topography import NAMES
+from minidyn.experiments.statistics import (
+    Interval,
+    PairedGain,
+    format_interval,
+    format_mean,
+    interval,
+    paired_gain,
+    trained,
+)
+from minidyn.experiments.topography.dynamical_losses import AT_ZERO
+from minidyn.experiments.topography.losses import NAMES
+from minidyn.experiments.topography.validation import validation_gain
+
+_renamed.names(__name__, find="minidyn.experiments.claims.find_claim")
 
 HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold here"
 
@@ -57,12 +69,16 @@ def claim(number: str, paper: str, says: str, *, page: str, experiments: tuple[s
     return register
 
 
+def _verdict(holds: bool, in_part: bool) -> str:
+    return HOLDS if holds else IN_PART if in_part else NOT
+
+
 def _percent(values: xr.DataArray) -> str:
-    return f"{100 * float(values.mean()):.1f} ± {100 * float(values.std(ddof=1)):.1f}%"
+    return f"{format_mean(100 * values, '.1f')}%"
 
 
-def _gain(found: tuple[float, float, float]) -> str:
-    return "{:+.1f}% (95%: {:+.1f} to {:+.1f})".format(*(100 * value for value in found))
+def _gain(gain: Interval) -> str:
+    return format_interval(gain.map(lambda value: 100 * value), "+.1f", unit="%", label="95%: ")
 
 
 def _pairs(data: xr.Dataset, width: int) -> tuple[xr.Dataset, xr.Dataset]:
@@ -70,7 +86,7 @@ def _pairs(data: xr.Dataset, width: int) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def _settings(data: xr.Dataset) -> str:
-    return f"{data.sizes['data_seed'] * data.sizes['seed']} pairs a width ({data.sizes['data_seed']} samples of data)"
+    return f"{data.sizes['data_seed'] * data.sizes['seed']} pairs per width ({data.sizes['data_seed']} samples of data)"
 
 
 @claim(
@@ -84,15 +100,15 @@ def _trains(data: xr.Dataset) -> Finding:
     """Holds: at some width static runs get below 95% of the training samples right, dynamical ones more, on average."""
     rows, rescued, better = [], False, False
     for width in data.width.values:
-        static, moving = _pairs(data, width)
+        static, dynamical = _pairs(data, width)
         if float(static.accuracy.mean()) >= 0.95:
             continue
-        rescued |= float(moving.accuracy.mean()) >= 0.95
-        better |= interval(moving.accuracy - static.accuracy, "data_seed")[1] > 0
+        rescued |= float(dynamical.accuracy.mean()) >= 0.95
+        better |= interval(dynamical.accuracy - static.accuracy, "data_seed").is_above_zero
         rows.append(
-            f"H={width}: training accuracy {_percent(static.accuracy)} static, {_percent(moving.accuracy)} dynamical"
+            f"H={width}: training accuracy {_percent(static.accuracy)} static, {_percent(dynamical.accuracy)} dynamical"
         )
-    return Finding("; ".join(rows), _settings(data), HOLDS if rescued else IN_PART if better else NOT)
+    return Finding("; ".join(rows), _settings(data), _verdict(rescued, better))
 
 
 @claim(
@@ -105,12 +121,12 @@ def _trains(data: xr.Dataset) -> Finding:
 def _generalises(data: xr.Dataset) -> Finding:
     """At the widest network. Holds: where both runs train, the gain is above 0; in part: only where one does not."""
     width = int(data.width.max())
-    gain, trained, given = learning.gains(*_pairs(data, width))
-    verdict = HOLDS if given[1] > 0 else IN_PART if gain[1] > 0 else NOT
+    gain = paired_gain(*_pairs(data, width))
     measured = (
-        f"H={width}: validation accuracy {_gain(gain)} over all pairs; {_gain(given)} where both runs train "
-        f"({trained[0]} static and {trained[1]} dynamical runs do)"
+        f"H={width}: validation accuracy {_gain(gain.overall)} over all pairs; {_gain(gain.where_both_train)} where "
+        f"both runs train ({gain.trained.static} static and {gain.trained.dynamical} dynamical runs do)"
     )
+    verdict = _verdict(gain.where_both_train.is_above_zero, gain.overall.is_above_zero)
     return Finding(measured, _settings(data), verdict)
 
 
@@ -123,17 +139,22 @@ def _generalises(data: xr.Dataset) -> Finding:
 )
 def _cascades(data: xr.Dataset) -> Finding:
     """Turns three and four. Holds: period 2, then 4, then chaos in most handovers, and the kernel dips in bursts."""
-    turns = data.sel(run=["given", "permuted"], cycle=[2, 3])
+    dynamical = _dynamical(data)
+    turns = dynamical.sel(cycle=[2, 3])
     ordered = (turns.first_2 < turns.first_4) & (turns.first_4 < turns.first_chaos)
     doubled, share = float(turns.first_2.notnull().mean()), float(ordered.mean())
-    tilted = data.sel(run=["given", "permuted"])
-    dip = 1 - tilted.ntk_least / tilted.ntk_before
+    dip = 1 - dynamical.ntk_least / dynamical.ntk_before
     measured = (
         f"turns 3 and 4: period 2 in {doubled:.0%} of {ordered.size} handovers, period 2, then 4, then chaos in "
         f"{share:.0%}; in a burst the kernel's largest eigenvalue falls by {_percent(dip)}"
     )
-    verdict = HOLDS if share > 0.5 and dip.mean() > 0 else IN_PART if doubled > 0.5 else NOT
+    verdict = _verdict(share > 0.5 and float(dip.mean()) > 0, doubled > 0.5)
     return Finding(measured, _two_orders(data), verdict)
+
+
+def _dynamical(data: xr.Dataset) -> xr.Dataset:
+    """The runs of "many-seeds" under the dynamical loss."""
+    return data.sel(run=["given", "permuted"])
 
 
 def _two_orders(data: xr.Dataset) -> str:
@@ -149,20 +170,16 @@ def _two_orders(data: xr.Dataset) -> str:
 )
 def _breathes(data: xr.Dataset) -> Finding:
     """Turns 2 to 8. Holds: in nine of ten, loss and sharpness are lower in mid-turn than at both handovers."""
-    turns = data.sel(run=["given", "permuted"], cycle=slice(1, 7))
+    turns = _dynamical(data).sel(cycle=slice(1, 7))
     lower = (turns.loss_middle < turns.loss_start) & (turns.loss_middle < turns.loss_end)
     wider = (turns.sharpness_middle < turns.sharpness_start) & (turns.sharpness_middle < turns.sharpness_end)
     measured = (
-        f"turns 2 to 8: in mid-turn the loss is {_ratio(turns.loss_middle / turns.loss_end)} and the sharpness "
-        f"{_ratio(turns.sharpness_middle / turns.sharpness_end)} of what they are at its end; lower than at both "
+        f"turns 2 to 8: in mid-turn the loss is {format_mean(turns.loss_middle / turns.loss_end)} and the sharpness "
+        f"{format_mean(turns.sharpness_middle / turns.sharpness_end)} of what they are at its end; lower than at both "
         f"ends in {float(lower.mean()):.0%}, wider in {float(wider.mean()):.0%} of the turns"
     )
     both = float((lower & wider).mean())
-    return Finding(measured, _two_orders(data), HOLDS if both > 0.9 else IN_PART if both > 0.5 else NOT)
-
-
-def _ratio(values: xr.DataArray) -> str:
-    return f"{float(values.mean()):.2f} ± {float(values.std(ddof=1)):.2f}"
+    return Finding(measured, _two_orders(data), _verdict(both > 0.9, both > 0.5))
 
 
 @claim(
@@ -174,19 +191,16 @@ def _ratio(values: xr.DataArray) -> str:
 )
 def _bounces(data: xr.Dataset) -> Finding:
     """Holds: nine of ten bursts come in a cycle whose sharpness crosses 2/η, and begin near the crossing."""
-    tilted = data.sel(run=["given", "permuted"])
-    bursts = tilted.burst_start.notnull()
-    crossed = tilted.crossing.notnull()
+    dynamical = _dynamical(data)
+    bursts = dynamical.burst_start.notnull()
+    crossed = dynamical.crossing.notnull()
     share = float((bursts & crossed).sum() / bursts.sum())
-    near = float((np.abs(tilted.burst_start - tilted.crossing) <= 50).sum() / bursts.sum())
-    before = tilted.sharpness_before
+    near = float((np.abs(dynamical.burst_start - dynamical.crossing) <= 50).sum() / bursts.sum())
     measured = (
         f"{share:.0%} of {int(bursts.sum())} bursts come with a crossing of 2/η = 2, {near:.0%} begin within 50 "
-        f"updates of it; sharpness when last measured before a burst {_ratio(before)}"
+        f"updates of it; sharpness when last measured before a burst {format_mean(dynamical.sharpness_before)}"
     )
-    return Finding(
-        measured, _two_orders(data), HOLDS if share > 0.9 and near > 0.5 else IN_PART if share > 0.5 else NOT
-    )
+    return Finding(measured, _two_orders(data), _verdict(share > 0.9 and near > 0.5, share > 0.5))
 
 
 @claim(
@@ -201,20 +215,19 @@ def _widens(data: xr.Dataset, pairs: xr.Dataset) -> Finding:
 
     In part: one of the two.
     """
-    middle = data.sharpness_middle.sel(run=["given", "permuted"])
+    middle = _dynamical(data).sharpness_middle
     first, last = middle.sel(cycle=3), middle.isel(cycle=12)
     width = int(pairs.width.max())
-    static, moving = _pairs(pairs, width)
-    both = (static.accuracy >= TRAINED) & (moving.accuracy >= TRAINED)
-    difference = interval((np.log(moving.sharpness) - np.log(static.sharpness)).where(both), "data_seed")
-    ratio = "{:.2f} (95%: {:.2f} to {:.2f})".format(*np.exp(difference))
+    static, dynamical = _pairs(pairs, width)
+    difference = np.log(dynamical.sharpness) - np.log(static.sharpness)
+    change = interval(difference.where(trained(static) & trained(dynamical)), "data_seed")
+    ratio = format_interval(change.map(np.exp), ".2f", label="95%: ")
     measured = (
-        f"sharpness in mid-turn rises to {_ratio(first)} in turn 4, then falls to {_ratio(last)} in turn 13; of the "
-        f"static loss after the rest, H={width}, dynamical over static training where both train: {ratio}"
+        f"sharpness in mid-turn rises to {format_mean(first)} in turn 4, then falls to {format_mean(last)} in turn 13; "
+        f"of the static loss after the rest, H={width}, dynamical over static training where both train: {ratio}"
     )
-    falls, wider = float(last.mean()) < float(first.mean()), difference[2] < 0
-    verdict = HOLDS if falls and wider else IN_PART if falls or wider else NOT
-    return Finding(measured, f"{_two_orders(data)}; {_settings(pairs)}", verdict)
+    falls, wider = float(last.mean()) < float(first.mean()), change.is_below_zero
+    return Finding(measured, f"{_two_orders(data)}; {_settings(pairs)}", _verdict(falls and wider, falls or wider))
 
 
 @claim(
@@ -229,27 +242,26 @@ def _regularises(data: xr.Dataset, controls: xr.Dataset) -> Finding:
 
     Beside it, without a say in the verdict: what other disturbances of the static loss gain at the same compute.
     """
-    rows, over_all, given_trained = [], [], []
-    for width in data.width.values:
-        gain, _, given = learning.gains(*_pairs(data, width))
-        rows.append(
-            f"H={width}: {_gain(gain)}" + (f", where both train {_gain(given)}" if given[0] == given[0] else "")
-        )
-        over_all.append(gain[1] > 0)
-        given_trained.append(given[1] > 0)
-    verdict = HOLDS if all(over_all) and any(given_trained) else IN_PART if any(over_all) else NOT
+    gains = {int(width): paired_gain(*_pairs(data, width)) for width in data.width.values}
+    everywhere = all(gain.overall.is_above_zero for gain in gains.values())
+    somewhere = any(gain.overall.is_above_zero for gain in gains.values())
+    where_trained = any(gain.where_both_train.is_above_zero for gain in gains.values())
     score = controls.validation_accuracy.sel(width=30).mean("seed")
-    others = (score - score.sel(control="static")).drop_sel(control=["static", "oscillation"])
-    best, moving = (
-        others.isel(control=int(np.argmax(others.data))),
-        score.sel(control="oscillation") - score.sel(control="static"),
-    )
+    over_static = score - score.sel(control="static")
+    others = over_static.drop_sel(control=["static", "oscillation"])
+    best, oscillation = others.isel(control=int(np.argmax(others.data))), over_static.sel(control="oscillation")
     measured = (
-        f"validation accuracy, {'; '.join(rows)}. But at H=30 the best of {others.size} other disturbances, "
-        f"{best.control.item()}, gains {100 * float(best):+.0f}%, the oscillation {100 * float(moving):+.0f}%: it is "
-        "one of several that help"
+        f"validation accuracy, {'; '.join(_gain_at(width, gain) for width, gain in gains.items())}. But at H=30 the "
+        f"best of {others.size} other disturbances, {best.control.item()}, gains {100 * float(best):+.0f}%, the "
+        f"oscillation {100 * float(oscillation):+.0f}%: it is one of several that help"
     )
-    return Finding(measured, f"{_settings(data)}; controls: {controls.sizes['seed']} seeds", verdict)
+    seeds = f"{_settings(data)}; controls: {controls.sizes['seed']} seeds"
+    return Finding(measured, seeds, _verdict(everywhere and where_trained, somewhere))
+
+
+def _gain_at(width: int, gain: PairedGain) -> str:
+    given = "" if gain.where_both_train.is_nan else f", where both train {_gain(gain.where_both_train)}"
+    return f"H={width}: {_gain(gain.overall)}{given}"
 
 
 @claim(
@@ -263,18 +275,16 @@ def _keeps_minima(data: xr.Dataset) -> Finding:
     """Where static squared error vanishes. Holds: no Γ has a gradient there, and each changes the curvature."""
     steepest = float(data.gradient.max())
     sharper = data.sharpness.max("phase") / data.static_sharpness
-    back = [
-        f"{NAMES[str(loss)]} {int((data.final_loss.sel(loss=loss).isel(relative_step=-1) < 1e-12).sum())}"
-        for loss in data.loss.values
-    ]
+    at_zero = data.final_loss.isel(relative_step=-1) < AT_ZERO
+    back = [f"{NAMES[str(loss)]} {int(at_zero.sel(loss=loss).sum())}" for loss in data.loss.values]
     measured = (
         f"zero-loss weights (static squared error {float(data.static_loss.max()):.0e} at most): the gradient is "
-        f"{steepest:.0e} at most for any Γ, and the greatest sharpness of a cycle {_ratio(sharper)} times the static "
-        f"one. At {float(data.relative_step[-1]) / 2:.0%} of the rate that static descent bears there, turns throw "
-        f"runs out; after a rest so many of the {data.sizes['seed']} are back at zero: {', '.join(back)}"
+        f"{steepest:.0e} at most for any Γ, and the greatest sharpness of a cycle {format_mean(sharper)} times the "
+        f"static one. At {float(data.relative_step[-1]) / 2:.0%} of the rate that static descent bears there, turns "
+        f"throw runs out; after a rest so many of the {data.sizes['seed']} are back at zero: {', '.join(back)}"
     )
-    verdict = HOLDS if steepest < 1e-9 and float(sharper.min()) > 1.05 else NOT
-    return Finding(measured, f"{data.sizes['seed']} seeds", verdict)
+    keeps, changes = steepest < 1e-9, float(sharper.min()) > 1.05
+    return Finding(measured, f"{data.sizes['seed']} seeds", _verdict(keeps and changes, False))
 
 
 @claim(
@@ -291,14 +301,13 @@ def _size_and_rate(data: xr.Dataset) -> Finding:
     """
     end = data.isel(step=slice(-30, None)).mean("step")
     rows = [
-        f"H={width}, η={rate:g}: loss {_ratio(end.static_loss.sel(width=width, learning_rate=rate))}, sharpness "
-        f"{_ratio(end.sharpness.sel(width=width, learning_rate=rate))}"
+        f"H={width}, η={rate:g}: loss {format_mean(end.static_loss.sel(width=width, learning_rate=rate))}, sharpness "
+        f"{format_mean(end.sharpness.sel(width=width, learning_rate=rate))}"
         for width in data.width.values
         for rate in data.learning_rate.values
     ]
     falls = [*_falls(end.static_loss, "width", "learning_rate"), *_falls(end.sharpness, "learning_rate", "width")]
-    verdict = HOLDS if all(falls) else IN_PART if any(falls) else NOT
-    return Finding("; ".join(rows), f"{data.sizes['seed']} seeds", verdict)
+    return Finding("; ".join(rows), f"{data.sizes['seed']} seeds", _verdict(all(falls), any(falls)))
 
 
 def _falls(values: xr.DataArray, along: str, other: str) -> list[bool]:
@@ -321,17 +330,15 @@ def _improves(data: xr.Dataset) -> Finding:
 
     In part: a loss gains at some width.
     """
-    rows, several, small = [], 0, []
+    rows, losses_that_gain, narrow_gain_more = [], 0, []
     for loss in data.loss.values:
-        gains = [topography.gains(data.sel(loss=loss, width=width))[0] for width in data.width.values]
-        sure = [low > 0 for _, low, _ in gains]
-        several += sum(sure) >= len(sure) / 2
-        means, half = [mean for mean, _, _ in gains], len(gains) // 2
-        small.append(np.mean(means[:half]) > np.mean(means[-half:]))
-        shown = ", ".join(f"H={width} {_gain(gain)}" for width, gain in zip(data.width.values, gains, strict=True))
-        rows.append(f"{NAMES[str(loss)]}: {shown}")
-    verdict = HOLDS if several >= 2 and all(small) else IN_PART if several else NOT
-    return Finding("; ".join(rows), f"{data.sizes['data_seed'] * data.sizes['seed']} pairs a point", verdict)
+        gains = {int(w): validation_gain(data.sel(loss=loss, width=w)).overall for w in data.width.values}
+        losses_that_gain += sum(gain.is_above_zero for gain in gains.values()) >= len(gains) / 2
+        means, half = [gain.mean for gain in gains.values()], len(gains) // 2
+        narrow_gain_more.append(np.mean(means[:half]) > np.mean(means[-half:]))
+        rows.append(f"{NAMES[str(loss)]}: {', '.join(f'H={width} {_gain(gain)}' for width, gain in gains.items())}")
+    verdict = _verdict(losses_that_gain >= 2 and all(narrow_gain_more), losses_that_gain > 0)
+    return Finding("; ".join(rows), f"{data.sizes['data_seed'] * data.sizes['seed']} pairs per point", verdict)
 
 
 @claim(
@@ -350,15 +357,14 @@ def _edges(data: xr.Dataset) -> Finding:
     rows, linked = [], []
     for loss in settled.loss.values:
         part = settled.sel(loss=loss)
-        bounces, edge = part.bounces > 0.05, part.edge_most
-        above, below = float(bounces.where(edge > 2).mean()), float(bounces.where(edge < 1.5).mean())
-        low = f"{below:.0%} of those below 1.5" if below == below else "none is below 1.5"
-        rows.append(
-            f"{NAMES[str(loss)]}: {above:.0%} of the windows above 2 bounce, {low}; greatest {float(edge.max()):.1f}"
-        )
+        bounces, sharpness = part.bounces > 0.05, part.edge_most
+        above, below = (float(bounces.where(windows).mean()) for windows in (sharpness > 2, sharpness < 1.5))
+        low = "none is below 1.5" if np.isnan(below) else f"{below:.0%} of those below 1.5"
+        greatest = f"greatest {float(sharpness.max()):.1f}"
+        rows.append(f"{NAMES[str(loss)]}: {above:.0%} of the windows above 2 bounce, {low}; {greatest}")
         linked.append(above > 0.9 and not below > 0.02)
-    verdict = HOLDS if all(linked) else IN_PART if any(linked) else NOT
-    return Finding(f"η λ_max against bounces, {'; '.join(rows)}", f"{data.sizes['seed']} seeds", verdict)
+    measured = f"η λ_max against bounces, {'; '.join(rows)}"
+    return Finding(measured, f"{data.sizes['seed']} seeds", _verdict(all(linked), any(linked)))
 
 
 @claim(
@@ -373,8 +379,8 @@ def _interferes(data: xr.Dataset) -> Finding:
     ones = data.ones.sel(condition="sequential")
     after = [ones.sel(passes=number) for number in (0, 1, 2)]
     measured = f"ones right by best match: {', '.join(map(_percent, after))} after 0, 1 and 2 passes of the twos"
-    verdict = HOLDS if after[2].mean() < 0.5 else IN_PART if after[2].mean() < after[0].mean() else NOT
-    return Finding(measured, f"{data.sizes['seed']} seeds", verdict)
+    before, last = float(after[0].mean()), float(after[2].mean())
+    return Finding(measured, f"{data.sizes['seed']} seeds", _verdict(last < 0.5, last < before))
 
 
 @claim(
@@ -390,8 +396,8 @@ def _recovers(data: xr.Dataset) -> Finding:
     perfect = {str(clause): float((last.sel(clause=clause) == 1).mean()) for clause in data.clause.values}
     measured = "; ".join(f"{clause}: {share:.1%}" for clause, share in perfect.items())
     good = [perfect["soft"] > 0.9, perfect["hardened"] > 0.9]
-    verdict = HOLDS if all(good) else IN_PART if any(good) else NOT
-    return Finding(f"cells that add every test pair, clause {measured}", f"{data.sizes['seed']} seeds", verdict)
+    measured = f"cells that add every test pair, clause {measured}"
+    return Finding(measured, f"{data.sizes['seed']} seeds", _verdict(all(good), any(good)))
 
 
 @claim(
@@ -406,18 +412,21 @@ def _transfers(sequential: xr.Dataset, stream: xr.Dataset) -> Finding:
     unseen pairs gain, and in the stream unseen pairs end above 90%. In part: one of the three."""
     cells = sequential.sel(learner="adder")
     cells = cells.where(cells.learned.astype(bool), drop=True)
-    change, rise = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
+    change, gain = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
     end = stream.accuracy.sel(learner="adder", set="unseen").isel(examples=-1)
-    keeps = -float(change.mean()) < max(0.01, 2 * float(change.std(ddof=1)) / change.size**0.5)
-    gains = float(rise.mean()) > 2 * float(rise.std(ddof=1)) / rise.size**0.5
-    good = [keeps, gains, float(end.mean()) > 0.9]
+    keeps = -float(change.mean()) < max(0.01, 2 * _standard_error(change))
+    transfers = float(gain.mean()) > 2 * _standard_error(gain)
+    good = [keeps, transfers, float(end.mean()) > 0.9]
     measured = (
         f"of {change.size} cells that learned the ones: ones change by {_percent(change)}, unseen pairs by "
-        f"{_percent(rise)}; {int((change < -0.2).sum())} lose more than 20%; in the stream unseen "
+        f"{_percent(gain)}; {int((change < -0.2).sum())} lose more than 20%; in the stream unseen "
         f"pairs end at {_percent(end)}"
     )
-    verdict = HOLDS if all(good) else IN_PART if any(good) else NOT
-    return Finding(measured, f"{sequential.sizes['seed']} seeds", verdict)
+    return Finding(measured, f"{sequential.sizes['seed']} seeds", _verdict(all(good), any(good)))
+
+
+def _standard_error(values: xr.DataArray) -> float:
+    return float(values.std(ddof=1)) / values.size**0.5
 
 
 def _over_twos(cells: xr.Dataset, pairs: str) -> xr.DataArray:
@@ -435,41 +444,41 @@ def _over_twos(cells: xr.Dataset, pairs: str) -> xr.DataArray:
 def _on_average(sequential: xr.Dataset, stream: xr.Dataset, adder: xr.Dataset) -> Finding:
     """Holds: over all seeds, learned or not, the mean on the ones falls by less than 1%; that on unseen pairs rises."""
     cells = sequential.sel(learner="adder")
-    change, rise = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
-    measured = f"over all seeds: ones change by {_percent(change)}, unseen pairs by {_percent(rise)}"
-    good = [float(change.mean()) > -0.01, float(rise.mean()) > 0]
+    change, gain = _over_twos(cells, "ones"), _over_twos(cells, "unseen")
+    measured = f"over all seeds: ones change by {_percent(change)}, unseen pairs by {_percent(gain)}"
+    good = [float(change.mean()) > -0.01, float(gain.mean()) > 0]
     seeds = ", ".join(str(data.sizes["seed"]) for data in (sequential, stream, adder))
-    return Finding(measured, f"{seeds} seeds", HOLDS if all(good) else IN_PART if any(good) else NOT)
+    return Finding(measured, f"{seeds} seeds", _verdict(all(good), any(good)))
 
 
 def cards(paper: str) -> str:
     """The claims of a paper, each with its finding, as Markdown."""
-    return "\n\n".join(_card(one) for one in CLAIMS if one.paper == paper)
+    return "\n\n".join(_card(claim) for claim in CLAIMS if claim.paper == paper)
 
 
-def _card(one: Claim) -> str:
-    found = one.finding()
-    commands = ", ".join(f"`minidyn run {name} --full`" for name in one.experiments)
+def _card(claim: Claim) -> str:
+    finding = claim.finding()
+    commands = ", ".join(f"`minidyn run {name} --full`" for name in claim.experiments)
     return "\n".join(
         [
-            f"**{one.number}. {one.says}**",
+            f"**{claim.number}. {claim.says}**",
             "",
-            f"- **{found.verdict.capitalize()}.** {found.measured[0].upper()}{found.measured[1:]}.",
-            f"- Seeds: {found.seeds}. Shown in [](../{one.page}.md). Again: {commands}.",
-            f"- Rule: {' '.join((one.judge.__doc__ or '').split())}",
+            f"- **{finding.verdict.capitalize()}.** {finding.measured[0].upper()}{finding.measured[1:]}.",
+            f"- Seeds: {finding.seeds}. Shown in [](../{claim.page}.md). Again: {commands}.",
+            f"- Rule: {' '.join((claim.judge.__doc__ or '').split())}",
         ]
     )
 
 
-def find(number: str) -> Claim:
+def find_claim(number: str) -> Claim:
     """The claim of a number, such as "C3".
 
     Raises
     ------
     ValueError
-        Where there is none.
+        If there is none.
     """
-    for found in CLAIMS:
-        if found.number == number:
-            return found
-    raise ValueError(f"number must be one of {', '.join(one.number for one in CLAIMS)}, got {number!r}")
+    for claim in CLAIMS:
+        if claim.number == number:
+            return claim
+    raise ValueError(f"number must be one of {', '.join(claim.number for claim in CLAIMS)}, got {number!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minidyn.experiments import registry, results
 
-MOVED = 3  # in units of the stored spread; see `results.moved`
+TOLERANCE = 3  # in units of the stored standard deviation; see `results.reproduction_error`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +52,9 @@ def _list(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     size = "full" if chosen.full else "quick"
-    wanted = _wanted(chosen)
-    for number, experiment in enumerate(wanted, 1):
-        print(f"[{number}/{len(wanted)}] {experiment.name} ({size}): {experiment.shows}")
+    requested = _requested(chosen)
+    for number, experiment in enumerate(requested, 1):
+        print(f"[{number}/{len(requested)}] {experiment.name} ({size}): {experiment.shows}")
         began = time.perf_counter()
         data = experiment.run(size, progress=not chosen.quiet)
         seconds = time.perf_counter() - began
@@ -65,23 +65,22 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _rerun(chosen: argparse.Namespace) -> int:
-    """1 where something moved by more than three times the stored spread."""
-    wanted, far = _wanted(chosen), []
-    for number, experiment in enumerate(wanted, 1):
+    """1 if something moved by more than three stored standard deviations."""
+    requested, far = _requested(chosen), []
+    for number, experiment in enumerate(requested, 1):
         stored = results.load(experiment.name, chosen.folder)
         changed = {} if chosen.full else experiment.sample
-        moved = results.moved(stored, experiment.run("full", progress=not chosen.quiet, **changed))
-        most = sorted(moved.items(), key=lambda item: -item[1])
-        far += [f"{experiment.name}: {name}" for name, distance in most if distance > MOVED]
-        shown = ", ".join(f"{name} {distance:.2g}" for name, distance in most[:4])
-        print(
-            f"[{number}/{len(wanted)}] {experiment.name}: distance in units of the stored spread: {shown}", flush=True
-        )
-    print(f"moved by more than {MOVED}: {', '.join(far)}" if far else f"nothing moved by more than {MOVED}")
+        fresh = experiment.run("full", progress=not chosen.quiet, **changed)
+        errors = sorted(results.reproduction_error(stored, fresh).items(), key=lambda item: -item[1])
+        far += [f"{experiment.name}: {name}" for name, error in errors if error > TOLERANCE]
+        shown = ", ".join(f"{name} {error:.2g}" for name, error in errors[:4])
+        said = f"{experiment.name}: distance in stored standard deviations: {shown}"
+        print(f"[{number}/{len(requested)}] {said}", flush=True)
+    print(f"moved by more than {TOLERANCE}: {', '.join(far)}" if far else f"nothing moved by more than {TOLERANCE}")
     return 1 if far else 0
 
 
-def _wanted(chosen: argparse.Namespace) -> list[registry.Experiment]:
+def _requested(chosen: argparse.Namespace) -> list[registry.Experiment]:
     return registry.all_experiments() if chosen.name == ["all"] else [registry.find(name) for name in chosen.name]
 
 

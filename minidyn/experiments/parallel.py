@@ -1,27 +1,30 @@
-"""Many independent runs of an experiment, on all cores."""
+"""Independent runs of an experiment, on all cores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 import joblib
 from threadpoolctl import threadpool_limits
 
 from minidyn import _progress
 
+Cell = TypeVar("Cell")
+Result = TypeVar("Result")
 
-def in_parallel(function: Callable[..., Any], cells: Sequence[tuple], name: str, progress: bool) -> list[Any]:
-    """function(*cell) for all cells, in order, with one BLAS thread each."""
-    found = []
-    jobs = (joblib.delayed(_alone)(function, cell) for cell in cells)
-    with _progress.bar(len(cells), name, "runs", shown=progress) as bar:
+
+def in_parallel(function: Callable[[Cell], Result], cells: Sequence[Cell], name: str) -> list[Result]:
+    """function(cell) for all cells, in order, with one BLAS thread in each process."""
+    results = []
+    jobs = (joblib.delayed(_with_one_thread)(function, cell) for cell in cells)
+    with _progress.bar(len(cells), name, "runs") as bar:
         for result in joblib.Parallel(joblib.cpu_count(), return_as="generator")(jobs):
-            found.append(result)
+            results.append(result)
             bar.update(1)
-    return found
+    return results
 
 
-def _alone(function: Callable[..., Any], cell: tuple) -> Any:
+def _with_one_thread(function: Callable[[Cell], Result], cell: Cell) -> Result:
     with threadpool_limits(1, "blas"):
-        return function(*cell)
+        return function(cell)

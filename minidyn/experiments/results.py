@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from minidyn import storage
+from minidyn import _renamed, storage
 from minidyn.experiments.registry import Experiment
+
+_renamed.names(__name__, moved="minidyn.experiments.results.reproduction_error")
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -31,14 +33,14 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> xr.Dataset:
     Parameters
     ----------
     name : str
-        Of the experiment.
+        The name of the experiment.
     folder : path-like, optional
-        Default: the results that the book shows.
+        The folder of the results; default: that of the results that the book shows.
 
     Raises
     ------
     FileNotFoundError
-        Where it is not stored; the message has the command that makes it.
+        If it is not stored; the message has the command that makes it.
 
     Examples
     --------
@@ -86,26 +88,39 @@ def provenance(experiment: Experiment, size: str, seconds: float) -> dict[str, A
     }
 
 
-def moved(stored: xr.Dataset, fresh: xr.Dataset) -> dict[str, float]:
-    """How far a rerun is from a stored result, a variable: 0 is the same, 1 is at the edge of the stored spread.
+def reproduction_error(stored: xr.Dataset, fresh: xr.Dataset) -> dict[str, float]:
+    """The distance of a rerun from a stored result, per variable: 0 is the same, 1 is a stored standard deviation.
 
     A variable over "seed" is compared by its mean over the seeds that both have, in units of the stored standard
     deviation over all seeds, and by the median of these distances over its other dimensions: in chaos single events
-    land anywhere. Any other variable is compared by its greatest difference relative to the greatest stored
-    value. A variable that is missing from one of them is infinitely far.
+    land anywhere. Any other variable is compared by its greatest difference relative to the greatest stored value.
+
+    The distance is infinite for a variable that one of the two lacks, and where only one of the two is NaN; what is
+    NaN in both is left out.
     """
-    found = {str(name): np.inf for name in {*stored.data_vars} ^ {*fresh.data_vars}}
+    errors = dict.fromkeys(map(str, {*stored.data_vars} ^ {*fresh.data_vars}), np.inf)
     for name in {*stored.data_vars} & {*fresh.data_vars}:
-        old, new = xr.align(stored[name], fresh[name], join="inner")
-        if not old.size:
-            found[str(name)] = np.inf
-            continue
-        if "seed" in old.dims:
-            scale = stored[name].std("seed") + 1e-6 * np.abs(stored[name]).max() + 1e-12
-            found[str(name)] = float((np.abs(new.mean("seed") - old.mean("seed")) / scale).median())
-        else:
-            found[str(name)] = float((np.abs(new - old) / (np.abs(stored[name]).max() + 1e-12)).max())
-    return found
+        errors[str(name)] = _error(stored[name], *xr.align(stored[name], fresh[name], join="inner"))
+    return errors
+
+
+def _error(stored: xr.DataArray, old: xr.DataArray, new: xr.DataArray) -> float:
+    """The distance between the parts of a stored and a fresh variable that have the same labels."""
+    if not old.size:
+        return np.inf
+    greatest = float(abs(stored).where(np.isfinite(stored)).max())
+    if "seed" in old.dims:
+        scale = stored.std("seed") + 1e-6 * greatest + 1e-12
+        return float(_distance(old.mean("seed"), new.mean("seed"), scale).median())
+    return float(_distance(old, new, xr.full_like(old, greatest + 1e-12, float)).max())
+
+
+def _distance(old: xr.DataArray, new: xr.DataArray, scale: xr.DataArray) -> xr.DataArray:
+    """|new - old| / scale where both are numbers, infinite where one of them is NaN, 0 if all of both is NaN."""
+    if bool((old.isnull() & new.isnull()).all()):
+        return xr.zeros_like(old, float)
+    distance = (abs(new - old) / scale).where(old != new, 0.0)  # equal infinities are not apart
+    return distance.where(old.isnull() == new.isnull(), np.inf)
 
 
 def note(data: xr.Dataset) -> str:

@@ -16,7 +16,7 @@ import minidyn as md
 ROOT = Path(md.__file__).parent
 # Each layer knows only those above it; CONTRIBUTING lists them in this order.
 LAYERS = (
-    ("_checks", "_progress", "_renamed", "_version", "storage"),
+    ("_checks", "_digits", "_progress", "_renamed", "_version", "storage"),
     ("task", "oscillation", "parameters"),
     ("losses", "mlp"),
     ("model",),

@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from minidyn.experiments import find, load
-from minidyn.experiments.claims import CLAIMS, HOLDS, IN_PART, NOT
-from minidyn.experiments.claims import find as claim
+from minidyn.experiments.claims import CLAIMS, HOLDS, IN_PART, NOT, find_claim
 
 BOOK = Path(__file__).parents[2] / "book"
 
 
 def judge(number, **changed):
     """The verdict on the stored results, some of them changed first."""
-    one = claim(number)
-    data = [changed.get(name.replace("-", "_"), lambda same: same)(load(name)) for name in one.experiments]
-    return one.judge(*data).verdict
+    claim = find_claim(number)
+    data = [changed.get(name.replace("-", "_"), lambda same: same)(load(name)) for name in claim.experiments]
+    return claim.judge(*data).verdict
 
 
 def swapped(dimension, one, other):
@@ -73,4 +72,4 @@ def test_a_false_claim_is_not_said_to_hold(number):
 
 def test_an_unknown_claim_is_named():
     with pytest.raises(ValueError, match=r"number must be one of C1, .*, got 'C16'"):
-        claim("C16")
+        find_claim("C16")

@@ -9,13 +9,23 @@ import xarray as xr
 
 import minidyn as md
 from minidyn import plots
-from minidyn.experiments import find, learning, load
+from minidyn.experiments import find, load
+from minidyn.experiments.grids import validation_spirals
+from minidyn.experiments.statistics import best_cell, interval
+from minidyn.experiments.tilting import learning
+from minidyn.experiments.tilting.disturbances import (
+    FixedWeights,
+    Noise,
+    PermutedSchedule,
+    train_with_noise,
+    with_random_labels,
+)
 from minidyn.sweeps import VALIDATION_SEED_OFFSET
 
 
 def test_amplitude_and_period_are_what_the_stored_phase_diagram_chooses():
     diagram = load("phase-diagram")
-    chosen = {width: learning.chosen(diagram, width) for width in learning.WIDTHS}
+    chosen = {width: best_cell(diagram.sel(width=width)) for width in learning.WIDTHS}
     assert chosen == {width: learning.CHOSEN[width] for width in learning.WIDTHS}
     assert learning.CHOSEN[50] == learning.CHOSEN[30] == learning.CHOSEN[100]
 
@@ -26,41 +36,8 @@ def test_the_gain_is_known_to_3_per_cent_on_seeds_and_data_that_nothing_was_chos
     assert 0 not in pairs.data_seed
     gain = pairs.validation_accuracy.sel(loss="dynamical") - pairs.validation_accuracy.sel(loss="static")
     for width in learning.WIDTHS:
-        low, high = learning.interval(gain.sel(width=width), "data_seed")[1:]
-        assert high - low < 0.06
-
-
-def test_the_best_cell_is_chosen_by_the_mean_over_seeds_and_is_never_static():
-    values = np.zeros((3, 2, 2))
-    values[0], values[1, 1], values[2, 0] = 0.9, [0.4, 0.6], [0.0, 0.8]
-    data = xr.Dataset(
-        {"validation_accuracy": (("amplitude", "period", "seed"), values)},
-        {"amplitude": [1.0, 5.0, 20.0], "period": [100, 500], "seed": [0, 1]},
-    ).expand_dims(width=[10])
-    assert learning.chosen(data, 10) == (5, 500)
-
-
-class TestInterval:
-    def test_covers_the_mean_as_often_as_it_says(self):
-        random = np.random.RandomState(0)
-        ends = [
-            learning.interval(xr.DataArray(random.randn(40, 3), dims=("group", "seed")), "group")[1:]
-            for _ in range(200)
-        ]
-        assert 0.9 < np.mean([low < 0 < high for low, high in ends]) < 0.98
-
-    def test_what_is_alike_within_a_group_counts_once(self):
-        groups = np.random.RandomState(1).randn(20)
-        alone = learning.interval(xr.DataArray(groups[:, None], dims=("group", "seed")), "group")
-        copied = learning.interval(xr.DataArray(np.repeat(groups[:, None], 10, 1), dims=("group", "seed")), "group")
-        assert copied == pytest.approx(alone)
-
-    def test_nan_does_not_count(self):
-        values = xr.DataArray([[1.0, np.nan], [3.0, 3.0], [np.nan, np.nan]], dims=("group", "seed"))
-        mean, low, high = learning.interval(values, "group")
-        assert mean == pytest.approx(7 / 3)
-        assert 1 <= low <= mean <= high <= 3
-        assert np.isnan(learning.interval(values.where(values < 2), "group")).all()
+        ends = interval(gain.sel(width=width), "data_seed")
+        assert ends.high - ends.low < 0.06
 
 
 def test_pairs_share_weights_and_samples():
@@ -70,69 +47,73 @@ def test_pairs_share_weights_and_samples():
     for loss, gamma in (("static", None), ("dynamical", md.Oscillation(5, 50, rest_from=200))):
         run = md.train(net, net.init(7), task, md.CrossEntropy(gamma), learning_rate=1.0, steps=300, progress=False)
         assert float(pairs.static_loss.sel(loss=loss)) == pytest.approx(float(run.history.static_loss[-1]), rel=1e-6)
-        x, labels = (
-            learning.unseen(0.2, 4 + VALIDATION_SEED_OFFSET).x,
-            learning.unseen(0.2, 4 + VALIDATION_SEED_OFFSET).labels,
-        )
-        right = (net.logits(run.params, x).argmax(axis=1) == labels).mean()
-        assert float(pairs.validation_accuracy.sel(loss=loss)) == pytest.approx(right, abs=1e-6)
+        validation = validation_spirals(0.2, 4 + VALIDATION_SEED_OFFSET)
+        accuracy = (net.logits(run.params, validation.x).argmax(axis=1) == validation.labels).mean()
+        assert float(pairs.validation_accuracy.sel(loss=loss)) == pytest.approx(accuracy, abs=1e-6)
 
 
 @pytest.mark.parametrize("rate", [0.01, 30.0])
-def test_an_update_raises_its_loss_where_a_training_step_does(rate):
+def test_an_update_increases_its_loss_if_a_training_step_does(rate):
     net, task, loss = md.MLP(2, 8, 3), md.spiral(20), md.CrossEntropy(md.Oscillation(20, 100))
     params = net.init(3)
     run = md.train(net, params, task, loss, learning_rate=rate, steps=1, start=40, progress=False)
     before, after = (loss.value(net.logits(p, task.x), task.labels, 40) for p in (params, run.params))
-    assert learning.raises(net, params, task, loss, 40, learning_rate=rate) == (after > before)
+    assert learning.update_increases_loss(net, params, task, loss, 40, learning_rate=rate) == (after > before)
     assert (after > before) == (rate > 1)
 
 
 def test_waveforms_of_the_controls():
-    np.testing.assert_allclose(learning.Held(20).weights(99), np.array([20, 1, 1]) * 3 / 22)
+    np.testing.assert_allclose(FixedWeights(20).weights(99), np.array([20, 1, 1]) * 3 / 22)
     gamma, order = md.Oscillation(20, 50), (2, 2, 0, 1, 0)
-    turns = learning.TurnsInOrder(gamma, order)
-    drawn = np.stack([turns.weights(step) for step in range(250)])
-    np.testing.assert_allclose(np.sort(drawn), np.sort(gamma.weights(np.arange(250))))
-    assert tuple(drawn[25::50].argmax(axis=1)) == order
+    schedule = PermutedSchedule(gamma, order)
+    weights = np.stack([schedule.weights(step) for step in range(250)])
+    np.testing.assert_allclose(np.sort(weights), np.sort(gamma.weights(np.arange(250))))
+    assert tuple(weights[25::50].argmax(axis=1)) == order
 
 
-class TestNoise:
-    net, task = md.MLP(2, 8, 3), md.spiral(30)
+NET, TASK = md.MLP(2, 8, 3), md.spiral(30)
 
-    def run(self, steps=20, seed=0, **noise):
-        params = learning.with_noise(self.net, self.net.init(0), self.task, steps=steps, seed=seed, **noise)
-        return np.concatenate([part.ravel() for layer in params for part in layer])
 
-    def plain(self, task, steps=20):
-        settings = {"learning_rate": 1.0, "steps": steps, "progress": False}
-        params = md.train(self.net, self.net.init(0), task, md.CrossEntropy(), **settings).params
-        return np.concatenate([part.ravel() for layer in params for part in layer])
+def noisy(steps=20, seed=0, **noise):
+    """The weights after some updates with noise."""
+    params = train_with_noise(NET, NET.init(0), TASK, Noise(**noise), steps=steps, seed=seed)
+    return np.concatenate([part.ravel() for layer in params for part in layer])
 
-    def test_none_is_plain_descent(self):
-        np.testing.assert_allclose(self.run(), self.plain(self.task), rtol=1e-9)
 
-    def test_in_the_gradient_has_its_strength(self):
-        pushes = [self.run(1, seed, gradient=0.1) - self.plain(self.task, 1) for seed in range(40)]
-        assert np.std(pushes) == pytest.approx(0.1, rel=0.05)
-        assert abs(np.mean(pushes)) < 0.01
+def plain(task=TASK, steps=20):
+    """The weights after as many updates without noise."""
+    run = md.train(NET, NET.init(0), task, md.CrossEntropy(), learning_rate=1.0, steps=steps, progress=False)
+    return np.concatenate([part.ravel() for layer in run.params for part in layer])
 
-    def test_a_batch_is_a_task_of_its_own(self):
-        drawn = np.random.RandomState([5, 1]).choice(len(self.task), 12, replace=False)
-        few = md.Task(self.task.x[drawn], self.task.labels[drawn], 3)
-        np.testing.assert_allclose(self.run(1, 5, batch=12), self.plain(few, 1), rtol=1e-9)
-        assert np.abs(self.run(2, 5, batch=12) - self.plain(few, 2)).max() > 1e-3
 
-    def test_in_the_labels_is_a_task_of_other_labels(self):
-        random = np.random.RandomState([5, 1])
-        other = md.Task(self.task.x, learning.replaced(self.task, 0.5, random), 3)
-        np.testing.assert_allclose(self.run(1, 5, labels=0.5), self.plain(other, 1), rtol=1e-9)
+def test_without_noise_training_is_plain_descent():
+    np.testing.assert_allclose(noisy(), plain(), rtol=1e-9)
 
-    def test_replaces_its_fraction_of_the_labels_anew(self):
-        random = np.random.RandomState(0)
-        drawn = [learning.replaced(self.task, 0.3, random) for _ in range(300)]
-        assert np.mean([labels != self.task.labels for labels in drawn]) == pytest.approx(0.2, abs=0.01)
-        assert (drawn[0] != drawn[1]).any()
+
+def test_gradient_noise_has_its_strength():
+    pushes = [noisy(1, seed, gradient=0.1) - plain(steps=1) for seed in range(40)]
+    assert np.std(pushes) == pytest.approx(0.1, rel=0.05)
+    assert abs(np.mean(pushes)) < 0.01
+
+
+def test_a_batch_is_a_task_of_its_own():
+    drawn = np.random.RandomState([5, 1]).choice(len(TASK), 12, replace=False)
+    few = md.Task(TASK.x[drawn], TASK.labels[drawn], 3)
+    np.testing.assert_allclose(noisy(1, 5, batch=12), plain(few, 1), rtol=1e-9)
+    assert np.abs(noisy(2, 5, batch=12) - plain(few, 2)).max() > 1e-3
+
+
+def test_label_noise_is_a_task_of_other_labels():
+    random = np.random.RandomState([5, 1])
+    other = md.Task(TASK.x, with_random_labels(TASK, 0.5, random), 3)
+    np.testing.assert_allclose(noisy(1, 5, labels=0.5), plain(other, 1), rtol=1e-9)
+
+
+def test_label_noise_replaces_its_fraction_of_the_labels_anew():
+    random = np.random.RandomState(0)
+    drawn = [with_random_labels(TASK, 0.3, random) for _ in range(300)]
+    assert np.mean([labels != TASK.labels for labels in drawn]) == pytest.approx(0.2, abs=0.01)
+    assert (drawn[0] != drawn[1]).any()
 
 
 def test_digits_are_split_whole_and_by_seed():

@@ -1,95 +1,116 @@
-"""The registry, the files of results and the command line, on a small experiment made up here."""
+"""The registry: an experiment declares each argument once, and stands in a chapter of the book."""
 
-import numpy as np
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 import xarray as xr
 
-from minidyn.experiments import cli, registry, results
+import minidyn
+from minidyn.experiments import all_experiments, load, registry, results
+from tests.experiments import coin
 
-
-def flips(*, seeds, bias, progress):
-    """The mean of ten coin flips, a seed."""
-    means = [(np.random.RandomState(seed).rand(10) < bias).mean() for seed in seeds]
-    return xr.Dataset({"heads": ("seed", means)}, {"seed": list(seeds)})
+ROOT = Path(minidyn.__file__).parents[1]
+EXPERIMENTS = all_experiments()
 
 
 @pytest.fixture
-def coin(monkeypatch):
-    """One registered experiment, and no other."""
-    monkeypatch.setattr(registry, "PARTS", ())
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    registry.experiment(
-        "coin-flips",
-        shows="how often heads come up",
-        claims=("C0",),
-        quick={"seeds": range(3), "bias": 0.5},
-        full={"seeds": range(20), "bias": 0.5},
-        sample={"seeds": range(4)},
-        summary=lambda data: f"heads {float(data.heads.mean()):.2f}",
-    )(flips)
-    return registry.find("coin-flips")
+def flips(monkeypatch):
+    return coin.register(monkeypatch)
 
 
-def test_a_run_is_kept_with_its_provenance_and_shown_again(coin, tmp_path, capsys):
-    assert cli.main(["run", "coin-flips", "--full", "--folder", str(tmp_path)]) == 0
-    stored = results.load("coin-flips", tmp_path)
-    assert stored.sizes["seed"] == 20
-    assert stored.attrs["command"] == "minidyn run coin-flips --full"
-    assert '"seeds": "0..19"' in stored.attrs["arguments"]
-    assert {"size", "seconds", "date", "device", "versions", "python"} <= set(stored.attrs)
-    capsys.readouterr()
-    assert cli.main(["show", "coin-flips", "--folder", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert f"heads {float(stored.heads.mean()):.2f}" in said
-    assert "full size" in said
+@dataclass(frozen=True, kw_only=True)
+class Coins:
+    bias: float = 0.5
+    sides: int = 2
 
 
-def test_list_names_part_claims_and_line(coin, capsys):
-    assert cli.main(["list"]) == 0
-    assert "coin-flips" in (said := capsys.readouterr().out)
-    assert "[C0]" in said
+def declare(function, quick, sample):
+    registry.experiment("x", shows="", quick=quick, sample=sample, summary=str)(function)
 
 
-def test_a_wrong_name_suggests_the_nearest(coin, capsys):
-    assert cli.main(["run", "coin-flip"]) == 2
-    assert "did you mean 'coin-flips'?" in capsys.readouterr().err
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_an_experiment_stands_in_a_chapter_of_the_book(experiment):
+    assert (ROOT / "book" / f"{experiment.chapter}.md").exists()
+    assert experiment.part == experiment.chapter.split("/")[0]
 
 
-def test_a_missing_result_names_the_command(coin, tmp_path):
-    with pytest.raises(FileNotFoundError, match="minidyn run coin-flips --full"):
-        results.load("coin-flips", tmp_path)
+def test_chapters_are_in_the_order_of_the_book():
+    contents = (ROOT / "_toc.yml").read_text()
+    places = [contents.index(f"book/{chapter}\n") for chapter in registry.CHAPTERS]
+    assert places == sorted(places)
 
 
-def test_an_interrupt_keeps_what_was_finished(coin, tmp_path, monkeypatch, capsys):
-    cli.main(["run", "coin-flips", "--folder", str(tmp_path)])
-
-    def interrupted(*args, **settings):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(registry.Experiment, "run", interrupted)
-    assert cli.main(["run", "coin-flips", "--folder", str(tmp_path)]) == 130
-    assert results.load("coin-flips", tmp_path).sizes["seed"] == 3
+def test_every_file_that_registers_an_experiment_is_a_chapter():
+    files = (ROOT / "minidyn" / "experiments").glob("*/*.py")
+    registering = {path.relative_to(ROOT / "minidyn") for path in files if "\n@experiment(" in path.read_text()}
+    chapters = {Path("experiments", chapter.replace("-", "_")).with_suffix(".py") for chapter in registry.CHAPTERS}
+    assert registering == chapters
 
 
-def test_a_rerun_says_what_moved(coin, tmp_path, capsys):
-    cli.main(["run", "coin-flips", "--full", "--folder", str(tmp_path)])
-    for whole in ([], ["--full"]):
-        assert cli.main(["rerun", "all", *whole, "--folder", str(tmp_path)]) == 0
-        assert "heads 0\nnothing moved" in capsys.readouterr().out
-    stored = results.load("coin-flips", tmp_path)
-    results.save(stored + 1, "coin-flips", tmp_path)
-    assert cli.main(["rerun", "coin-flips", "--folder", str(tmp_path)]) == 1
-    assert "moved by more than 3: coin-flips: heads" in capsys.readouterr().out
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_the_stored_arguments_are_those_of_the_full_size(experiment):
+    arguments = json.dumps(experiment.arguments("full"), default=results._plain)
+    assert load(experiment.name).attrs["arguments"] == arguments
 
 
-def test_moved_is_zero_for_the_same_and_large_for_another_bias(coin):
-    stored = coin.run("full")
-    assert results.moved(stored, coin.run("full", seeds=range(4)))["heads"] == 0
-    assert results.moved(stored, coin.run("full", bias=0.99))["heads"] > 2
-    assert results.moved(stored, stored.rename(heads="tails")) == {"heads": np.inf, "tails": np.inf}
-    assert results.moved(stored, coin.run("full", seeds=range(30, 33)))["heads"] == np.inf
+def test_the_full_size_is_that_of_the_signature(flips):
+    assert flips.arguments("full") == {"seeds": range(20), "bias": 0.5}
+    assert flips.arguments("quick") == {"seeds": range(3), "bias": 0.5}
+    assert flips.run("full").sizes["seed"] == 20
+    assert flips.run("quick").sizes["seed"] == 3
+    assert flips.run("full", **flips.sample).sizes["seed"] == 4
 
 
-def test_sizes_are_two(coin):
-    with pytest.raises(ValueError, match="size must be 'quick' or 'full', got 'huge'"):
-        coin.run("huge")
+def test_the_fields_of_a_group_are_arguments(flips):
+    group = Coins()
+
+    def function(*, seed: int = 0, coins: Coins = group) -> xr.Dataset:
+        return xr.Dataset({"bias": coins.bias, "sides": coins.sides, "seed": seed})
+
+    declare(function, quick={"bias": 0.1}, sample={"sides": 3})
+    experiment = registry.find("x")
+    assert experiment.arguments("full") == {"seed": 0, "bias": 0.5, "sides": 2}
+    data = experiment.run("quick", sides=6)
+    assert (float(data.bias), int(data.sides), int(data.seed)) == (0.1, 6, 0)
+
+
+def test_an_unknown_argument_is_named_before_anything_runs(flips):
+    with pytest.raises(TypeError, match="experiment 'coin-flips' has no argument 'sedes': it takes seeds, bias"):
+        flips.run("quick", sedes=(1,))
+
+
+@pytest.mark.parametrize(("quick", "sample"), [({"colour": 1}, {}), ({}, {"colour": 1})])
+def test_a_size_names_only_arguments_of_the_function(flips, quick, sample):
+    with pytest.raises(TypeError, match=r"(quick|sample) of experiment 'x' has no argument 'colour'"):
+        declare(coin.flip, quick, sample)
+
+
+def test_an_argument_without_a_full_size_is_refused(flips):
+    def function(*, seeds):
+        return xr.Dataset()
+
+    with pytest.raises(TypeError, match=r"seeds.* must be keyword-only, with the full size as default"):
+        declare(function, {}, {})
+
+
+def test_sizes_are_two(flips):
+    with pytest.raises(ValueError, match="size must be one of 'quick', 'full', got 'huge'"):
+        flips.run("huge")
+
+
+def test_progress_bars_can_be_hidden(flips, monkeypatch):
+    bars = []
+
+    def function(*, seeds=range(2), bias=0.5):
+        bars.append(minidyn._progress.bar(1, "flips", "coins"))
+        return coin.flip(seeds=seeds, bias=bias)
+
+    monkeypatch.delenv("MINIDYN_BOOK", raising=False)
+    experiment = coin.register_beside("shown", function)
+    for progress in (True, False):
+        experiment.run(progress=progress)
+    assert [bar.disable for bar in bars] == [False, True]

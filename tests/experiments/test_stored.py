@@ -31,5 +31,5 @@ def test_quick_size_runs_and_sums_up(name):
 def test_a_sample_lands_within_the_stored_spread(name):
     experiment = EXPERIMENTS[name]
     fresh = experiment.run("full", progress=False, **experiment.sample)
-    far = {variable: far for variable, far in results.moved(load(name), fresh).items() if far > cli.MOVED}
-    assert not far
+    errors = results.reproduction_error(load(name), fresh)
+    assert not {variable: error for variable, error in errors.items() if error > cli.TOLERANCE}

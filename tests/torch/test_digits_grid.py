@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from minidyn.experiments import images, load
+from minidyn.experiments import load
+from minidyn.experiments.statistics import best_cell
+from minidyn.experiments.tilting import images
 
 AXES = {"amplitude": [1.0, 2.0, 5.0], "period": [5, 10], "seed": list(images.SEEDS)}
 
@@ -21,8 +23,8 @@ def grid(accuracy):
 
 
 def test_the_two_halves_are_all_seeds_and_share_none():
-    first, second = images.halves(grid(np.zeros((3, 2))))
-    assert first.seed.values.tolist() == list(images.CHOSEN_ON)
+    first, second = images.split_seeds(grid(np.zeros((3, 2))))
+    assert first.seed.values.tolist() == list(images.CHOICE_SEEDS)
     assert sorted([*first.seed.values, *second.seed.values]) == list(images.SEEDS)
     assert not {*first.seed.values} & {*second.seed.values}
 
@@ -30,22 +32,22 @@ def test_the_two_halves_are_all_seeds_and_share_none():
 def test_the_best_cell_is_chosen_by_its_mean_and_is_never_static():
     data = grid([[0.9, 0.9], [0.6, 0.8], [0.7, 0.5]])
     data.validation_accuracy[2, 0, 0] = 1.0  # a lucky seed is not enough
-    assert images.chosen(data) == (2.0, 10)
+    assert best_cell(data) == (2.0, 10)
 
 
 def test_gains_are_pairs():
     data = grid([[0.9, 0.9], [0.6, 0.8], [0.7, 0.5]])
     data.validation_accuracy[:] += np.linspace(0, 0.05, len(images.SEEDS))
-    np.testing.assert_allclose(images.gains(data, 2.0, 10), -0.1)
+    np.testing.assert_allclose(images.gain_over_static(data, 2.0, 10), -0.1)
 
 
 def test_a_cell_trains_on_its_own_images():
     pytest.importorskip("torch", "2.6")
-    recipe = {"train_size": 20, "width": 2, "learning_rate": 0.05, "steps": 4, "rest": 1}
-    one, other = (images._trainer(5, 2, seed, **recipe) for seed in (0, 1))
-    assert not one.train.x.equal(other.train.x)
-    assert not one.model.classifier.weight.equal(other.model.classifier.weight)
-    assert one.loss.gamma.rest_from == 3
+    recipe = images.Recipe(train_size=20, width=2, learning_rate=0.05, steps=4, rest=1)
+    first, second = (images._trainer(5, 2, seed, recipe=recipe) for seed in (0, 1))
+    assert not first.train.x.equal(second.train.x)
+    assert not first.model.classifier.weight.equal(second.model.classifier.weight)
+    assert first.loss.gamma.rest_from == 3
 
 
 def test_naming_the_experiments_imports_no_torch():
@@ -56,8 +58,8 @@ def test_naming_the_experiments_imports_no_torch():
 def test_the_stored_grid_is_whole_and_says_what_was_fixed():
     data = load("digits-grid")
     assert data.attrs["size"] == "full"
-    wanted = {"amplitude": images.AMPLITUDES, "period": images.PERIODS, "seed": images.SEEDS}
-    assert {name: data[name].values.tolist() for name in data.dims} == {n: list(v) for n, v in wanted.items()}
+    axes = {"amplitude": images.AMPLITUDES, "period": images.PERIODS, "seed": images.SEEDS}
+    assert {name: data[name].values.tolist() for name in data.dims} == {n: list(v) for n, v in axes.items()}
     static = data.sel(amplitude=1)
     assert (static.validation_accuracy == static.validation_accuracy.isel(period=0)).all()
     assert float(static.validation_accuracy.mean()) < 0.9  # there is room above it

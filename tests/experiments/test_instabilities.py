@@ -10,7 +10,9 @@ import xarray as xr
 
 import minidyn as md
 from minidyn import orbits
-from minidyn.experiments import find, load, tilting
+from minidyn.experiments import find, load
+from minidyn.experiments.tilting.cycles import cycle_table
+from minidyn.experiments.tilting.instabilities import figure_four_weights, notebook_kernel
 
 REFERENCE = Path(__file__).parents[1] / "data" / "tilting_seed0.npz"
 
@@ -41,7 +43,7 @@ def test_the_published_run_shows_the_cascade():
 
 
 def test_figure_four_weights_have_the_published_scale():
-    (W, b), (V, c) = tilting.figure_four_weights()
+    (W, b), (V, c) = figure_four_weights()
     assert W.std() == pytest.approx(2**-0.5, rel=0.15)
     assert V.std() == pytest.approx(100**-0.5, rel=0.15)
     assert not b.any()
@@ -52,8 +54,8 @@ def test_the_notebooks_kernel_is_the_reference():
     with np.load(REFERENCE) as reference:
         params = [(reference["W1"], reference["b1"]), (reference["W2"], reference["b2"])]
         expected = reference["ntk50_eigs_start"].max()
-    found = tilting.notebook_kernel(md.MLP(2, 100, 3), params, md.spiral(), md.CrossEntropy(), 0)
-    assert found == pytest.approx(expected, rel=1e-10)
+    eigenvalue = notebook_kernel(md.MLP(2, 100, 3), params, md.spiral(), md.CrossEntropy(), 0)
+    assert eigenvalue == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def history():
 
 
 def test_the_events_of_a_cycle(history):
-    first, second = (tilting._cycles(history, 1000).isel(cycle=k) for k in (0, 1))
+    first, second = (cycle_table(history, 1000).isel(cycle=k) for k in (0, 1))
     assert first.burst_start == pytest.approx(901, abs=2)
     assert first.burst_end == pytest.approx(1050, abs=2)
     assert first.burst_reversals == pytest.approx(150, abs=3)
@@ -91,11 +93,11 @@ def test_the_events_of_a_cycle(history):
     assert second.burst_reversals == 0
 
 
-def test_periods_are_found_at_their_phase(history):
-    found = tilting._cycles(history, 1000).isel(cycle=0)
-    assert 360 <= found.first_2 <= 420
-    assert np.isnan(found.first_4)
-    assert np.isnan(found.first_chaos)
+def test_periods_are_seen_at_their_phase(history):
+    first = cycle_table(history, 1000).isel(cycle=0)
+    assert 360 <= first.first_2 <= 420
+    assert np.isnan(first.first_4)
+    assert np.isnan(first.first_chaos)
 
 
 def test_another_order_of_summation_lands_within_the_spread():

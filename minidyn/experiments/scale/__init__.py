@@ -1,0 +1,1 @@
+"""The experiments of "Scale": one file per chapter."""

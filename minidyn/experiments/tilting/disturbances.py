@@ -1,0 +1,87 @@
+"""Other ways to disturb the descent of the static loss: class weights that do not oscillate, and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import minidyn as md
+from minidyn.parameters import Structure
+from minidyn.training.record import Record
+from minidyn.training.settings import Settings
+from minidyn.training.state import State
+
+
+@dataclass(frozen=True)
+class FixedWeights:
+    """Class weights that do not change: class 0 always counts `amplitude` times as much as the others."""
+
+    amplitude: float
+    classes: int = 3
+
+    def weights(self, step: int) -> NDArray:
+        raw = np.array([self.amplitude, *[1.0] * (self.classes - 1)])
+        return self.classes * raw / raw.sum()
+
+
+@dataclass(frozen=True)
+class PermutedSchedule:
+    """The class weights of `gamma`, but the classes have their turns in a given order."""
+
+    gamma: md.Oscillation
+    order: tuple[int, ...]
+    classes: int = 3
+
+    def weights(self, step: int) -> NDArray:
+        turn = step // self.gamma.period
+        return np.roll(self.gamma.weights(step), self.order[turn] - turn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Noise that is drawn anew for each update.
+
+    Attributes
+    ----------
+    labels : float
+        The fraction of labels that are replaced by random ones.
+    gradient : float
+        The standard deviation of what is added to each component of the gradient.
+    batch : int, optional
+        The number of samples of an update. (Such batches do not pass through the data epoch by epoch, as those of
+        `train` do, but are compiled.)
+    """
+
+    labels: float = 0.0
+    gradient: float = 0.0
+    batch: int | None = None
+
+
+def train_with_noise(net: md.MLP, params: Any, task: md.Task, noise: Noise, *, steps: int, seed: int) -> Any:
+    """The parameters after so many noisy updates of the static loss, at η = 1."""
+    from minidyn.training import compiled_engine as compiled  # here, for it needs numba
+
+    random = np.random.RandomState([seed, 1])
+    batch = md.Task(task.x[: noise.batch], task.labels[: noise.batch], task.classes)
+    settings = Settings(net=net, task=batch, loss=md.CrossEntropy(), learning_rate=1.0, engine="compiled")
+    engine, record = compiled.CompiledEngine(settings), Record(settings, 0, steps)
+    vector = Structure(params).flatten(params)
+    for done in range(steps):
+        if noise.batch:
+            drawn = random.choice(len(task), noise.batch, replace=False)
+            engine.replace_samples(md.Task(task.x[drawn], task.labels[drawn], task.classes))
+        if noise.labels:
+            engine.replace_samples(md.Task(task.x, with_random_labels(task, noise.labels, random), task.classes))
+        vector = engine.update(State(vector, done, vector), done + 1, record).vector
+        if noise.gradient:
+            vector -= noise.gradient * random.randn(net.size)
+    return Structure(params).unflatten(vector)
+
+
+def with_random_labels(task: md.Task, fraction: float, random: np.random.RandomState) -> NDArray:
+    """The labels of a task, of which a fraction is replaced by random ones."""
+    drawn = random.randint(task.classes, size=len(task))
+    return np.where(random.rand(len(task)) < fraction, drawn, task.labels)

@@ -1,0 +1,372 @@
+"""What the oscillation gains: grids over amplitude and period, and pairs of runs on seeds and data not chosen on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import minidyn as md
+from minidyn import _renamed
+from minidyn._digits import handwritten_digits
+from minidyn.experiments.grids import ENDS, FULL, SHORT, Budget, run_ends, run_grid, validation_spirals
+from minidyn.experiments.parallel import in_parallel
+from minidyn.experiments.registry import experiment
+from minidyn.experiments.statistics import best_cell, format_interval, interval, paired_gain, trained
+from minidyn.experiments.tilting.disturbances import FixedWeights, Noise, PermutedSchedule, train_with_noise
+from minidyn.losses import accuracy
+from minidyn.parameters import Structure
+from minidyn.sweeps import VALIDATION_SEED_OFFSET
+
+WIDTHS = (10, 30, 100)  # named before any of this was run
+AMPLITUDES = (2, 3, 5, 10, 20, 40, 70, 140)
+PERIODS = (50, 100, 250, 500, 1000, 2500, 5000, 10000)
+CHOSEN: dict[int, tuple[float, int]] = {  # the best cells of "phase-diagram"; for 50, as for its neighbours
+    10: (40, 250),
+    30: (20, 50),
+    50: (20, 50),
+    100: (20, 50),
+}
+
+DIGITS_BUDGET = Budget(steps=4000, rest=500)
+
+_renamed.names(
+    __name__,
+    TRAINED="minidyn.experiments.statistics.TRAINED",
+    advice="minidyn.experiments.tilting.learning.suggested_settings",
+    gains="minidyn.experiments.statistics.paired_gain",
+    kept="minidyn.experiments.grids.run_ends",
+    raises="minidyn.experiments.tilting.learning.update_increases_loss",
+    spell="minidyn.experiments.statistics.format_interval",
+    unseen="minidyn.experiments.grids.validation_spirals",
+)
+
+
+def _summarise_diagram(data: xr.Dataset) -> str:
+    rows = []
+    for width in data.width.values:
+        diagram = data.sel(width=width)
+        mean, cell = diagram.validation_accuracy.mean("seed"), best_cell(diagram)
+        rows.append(
+            f"H={width}: static {float(mean.sel(amplitude=1)[0]):.3f}, best {float(mean.max()):.3f} at "
+            f"A={cell.amplitude:g}, T={cell.period}"
+        )
+    return "\n".join(rows)
+
+
+@experiment(
+    "phase-diagram",
+    shows="accuracy and sharpness at the end over amplitude and period, three widths",
+    claims=("C1", "C2", "C6", "C7"),
+    quick={"widths": (5, 10), "amplitudes": (5, 20), "periods": (100, 500), "seeds": range(2), **SHORT},
+    sample={"widths": (10,), "amplitudes": (3,), "periods": (100,)},
+    summary=_summarise_diagram,
+)
+def phase_diagram(
+    *,
+    widths: Sequence[int] = WIDTHS,
+    amplitudes: Sequence[float] = AMPLITUDES,
+    periods: Sequence[int] = PERIODS,
+    seeds: Sequence[int] = range(10),
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How runs end over (width, amplitude, period, seed); amplitude 1 is the static loss, the same for every period."""
+    grid = {"width": widths, "amplitude": (1, *amplitudes), "period": periods, "seed": seeds}
+    return run_grid(grid, budget)
+
+
+def _summarise_pairs(data: xr.Dataset) -> str:
+    rows = []
+    for width in data.width.values:
+        static, dynamical = data.sel(loss="static", width=width), data.sel(loss="dynamical", width=width)
+        gain = dynamical.validation_accuracy - static.validation_accuracy
+        where_static_trains = interval(gain.where(trained(static)), "data_seed")
+        pairs = paired_gain(static, dynamical)
+        rows.append(
+            f"H={width}: validation {format_interval(pairs.overall)}; where the static run trains "
+            f"{format_interval(where_static_trains)}; trained: {pairs.trained.static} static, "
+            f"{pairs.trained.dynamical} dynamical of {pairs.trained.pairs}"
+        )
+    return "\n".join(rows)
+
+
+@experiment(
+    "held-out",
+    shows="the amplitude and period that the phase diagram chose, against the static loss, on other seeds and data",
+    claims=("C1", "C2", "C6", "C7"),
+    quick={"chosen": {5: (5, 100), 10: (20, 500)}, "data_seeds": (1, 2), "seeds": range(100, 102), **SHORT},
+    sample={"chosen": {10: CHOSEN[10]}, "data_seeds": (1, 2)},
+    summary=_summarise_pairs,
+)
+def validation_pairs(
+    *,
+    chosen: Mapping[int, tuple[float, int]] = CHOSEN,
+    data_seeds: Sequence[int] = range(1, 13),
+    seeds: Sequence[int] = range(100, 110),
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How pairs of runs end, over (width, loss, data_seed, seed): the same weights and samples under both losses."""
+    tables = []
+    for width, (amplitude, period) in chosen.items():
+        grid = {"width": [width], "amplitude": (1, amplitude), "period": [period]}
+        pairs = run_grid({**grid, "data_seed": data_seeds, "seed": seeds}, budget).squeeze("period", drop=True)
+        tables.append(pairs.rename(amplitude="loss").assign_coords(loss=["static", "dynamical"]))
+    return xr.concat(tables, "width", combine_attrs="drop")
+
+
+def update_increases_loss(net: Any, params: Any, task: md.Task, loss: Any, step: int, *, learning_rate: float) -> float:
+    """Whether the next update increases the very loss that it descends, as when it bounces in a valley: 1 or 0."""
+    structure = Structure(params)
+    gradient = structure.flatten(md.gradient(net, params, task, loss, step))
+    updated = structure.unflatten(structure.flatten(params) - learning_rate * gradient)
+    before, after = (loss.value(net.logits(p, task.x), task.labels, step) for p in (params, updated))
+    return float(after > before)
+
+
+def _summarise_rates(data: xr.Dataset) -> str:
+    mean = data.mean("seed")
+    rows = []
+    for width in data.width.values:
+        for amplitude in data.amplitude.values:
+            cells = mean.sel(width=width, amplitude=amplitude)
+            accuracy = [f"{value:.2f}" for value in cells.validation_accuracy.values]
+            bounces = [f"{value:.2f}" for value in cells.bounces.values]
+            rows.append(f"H={width}, A={amplitude:g}: validation {' '.join(accuracy)}; bounces {' '.join(bounces)}")
+    return f"η = {data.learning_rate.values}\n" + "\n".join(rows)
+
+
+@experiment(
+    "learning-rates",
+    shows="static and dynamical loss at five learning rates, and how often an update increases the loss it descends",
+    claims=("C5", "C7"),
+    quick={"rates": (0.3, 1), "widths": (5,), "period": 100, "seeds": range(100, 102), **SHORT},
+    sample={"widths": (10,), "rates": (0.3, 3), "seeds": range(100, 104)},
+    summary=_summarise_rates,
+)
+def learning_rates(
+    *,
+    rates: Sequence[float] = (0.1, 0.3, 1, 3, 10),
+    widths: Sequence[int] = WIDTHS,
+    amplitude: float = 20,
+    period: int = 50,
+    seeds: Sequence[int] = range(100, 108),
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How runs end over (learning_rate, width, amplitude, seed); amplitude 1 is the static loss.
+
+    "bounces": the fraction of updates, of every 101st before the rest, that increase the loss they descend.
+    """
+    grid = {"width": widths, "amplitude": (1, amplitude), "period": [period], "seed": seeds}
+    index = xr.IndexVariable("learning_rate", list(rates))
+    tables = [_at_rate(grid, rate, budget) for rate in rates]
+    return xr.concat(tables, index, combine_attrs="drop").squeeze("period", drop=True)
+
+
+def _at_rate(grid: Mapping[str, Sequence[Any]], rate: float, budget: Budget) -> xr.Dataset:
+    sweep = md.sweep(
+        grid,
+        steps=budget.steps,
+        rest=budget.rest,
+        learning_rate=rate,
+        validation=validation_spirals,
+        measure={"raises": (101, partial(update_increases_loss, learning_rate=rate))},
+    )
+    before_rest = sweep.raises_history.sel(raises_step=slice(0, budget.steps - budget.rest - 1))
+    return run_ends(sweep).assign(bounces=before_rest.mean("raises_step").astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisturbedRun:
+    """A run that is disturbed until its last `budget.rest` updates, which are of the static loss."""
+
+    kind: str
+    strength: float
+    width: int
+    seed: int
+    gamma: md.Oscillation
+    budget: Budget
+
+    def ends(self) -> dict[str, float]:
+        net, task, static = md.MLP(2, self.width, 3), md.spiral(), md.CrossEntropy()
+        disturb = self._with_noise if self.kind in NOISES else self._with_weights
+        params = disturb(net, task, self.budget.steps - self.budget.rest)
+        run = md.train(net, params, task, static, learning_rate=1.0, steps=self.budget.rest, progress=False)
+        validation = validation_spirals(0.2, VALIDATION_SEED_OFFSET)
+        return {
+            "accuracy": float(run.history.accuracy[-1]),
+            "validation_accuracy": accuracy(net.logits(run.params, validation.x), validation.labels),
+            "static_loss": float(run.history.static_loss[-1]),
+            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
+        }
+
+    def _with_weights(self, net: md.MLP, task: md.Task, steps: int) -> Any:
+        loss = md.CrossEntropy(self._class_weights(steps))
+        return md.train(net, net.init(self.seed), task, loss, learning_rate=1.0, steps=steps, progress=False).params
+
+    def _class_weights(self, steps: int) -> Any:
+        order = np.random.RandomState([self.seed, 1]).randint(3, size=steps // self.gamma.period + 1)
+        return {
+            "static": None,
+            "oscillation": self.gamma,
+            "random turns": PermutedSchedule(self.gamma, tuple(order)),
+            "one class held": FixedWeights(self.gamma.amplitude),
+        }[self.kind]
+
+    def _with_noise(self, net: md.MLP, task: md.Task, steps: int) -> Any:
+        noise = NOISES[self.kind](self.strength)
+        return train_with_noise(net, net.init(self.seed), task, noise, steps=steps, seed=self.seed)
+
+
+NOISES: dict[str, Callable[[Any], Noise]] = {
+    "label noise": lambda fraction: Noise(labels=fraction),
+    "gradient noise": lambda deviation: Noise(gradient=deviation),
+    "mini-batches": lambda size: Noise(batch=size),
+}
+
+
+def _summarise_controls(data: xr.Dataset) -> str:
+    gain = data.validation_accuracy - data.validation_accuracy.sel(control="static")
+    return "\n".join(
+        f"H={width}, {control}: validation {float(data.validation_accuracy.sel(cell).mean()):.3f}, "
+        f"over static {format_interval(interval(gain.sel(cell), 'seed'))}"
+        for width in data.width.values
+        for control in data.control.values
+        for cell in [{"width": width, "control": control}]
+    )
+
+
+@experiment(
+    "controls",
+    shows="other ways to disturb the static loss, as many updates: fixed weights, random turns, noise, mini-batches",
+    claims=("C5", "C7"),
+    quick={
+        "controls": (
+            ("static", 0),
+            ("one class held", 0),
+            ("random turns", 0),
+            ("label noise", 0.1),
+            ("mini-batches", 30),
+        ),
+        "widths": (5,),
+        "seeds": range(100, 102),
+        "period": 100,
+        **SHORT,
+    },
+    sample={"widths": (10,), "seeds": range(100, 102)},
+    summary=_summarise_controls,
+)
+def controls(
+    *,
+    controls: Sequence[tuple[str, float]] = (
+        ("static", 0),
+        ("oscillation", 0),
+        ("random turns", 0),
+        ("one class held", 0),
+        ("label noise", 0.1),
+        ("label noise", 0.3),
+        ("gradient noise", 0.003),
+        ("gradient noise", 0.01),
+        ("mini-batches", 30),
+    ),
+    widths: Sequence[int] = WIDTHS,
+    seeds: Sequence[int] = range(100, 110),
+    amplitude: float = 20,
+    period: int = 50,
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How runs end over (control, width, seed). Every run ends with `rest` undisturbed updates of the static loss."""
+    gamma = md.Oscillation(amplitude, period)
+    runs = [
+        DisturbedRun(kind=kind, strength=strength, width=width, seed=seed, gamma=gamma, budget=budget)
+        for kind, strength in controls
+        for width in widths
+        for seed in seeds
+    ]
+    ends = in_parallel(DisturbedRun.ends, runs, "controls")
+    names = [f"{kind} {strength:g}" if strength else kind for kind, strength in controls]
+    coords: dict[str, list] = {"control": names, "width": list(widths), "seed": list(seeds)}
+    shape = [len(values) for values in coords.values()]
+    values = {name: np.reshape([end[name] for end in ends], shape).astype(np.float32) for name in ENDS}
+    return xr.Dataset({name: (tuple(coords), value) for name, value in values.items()}, coords)
+
+
+def suggested_settings(classes: int) -> tuple[float, int]:
+    """Amplitude and period to try first, read off the spirals' phase diagrams before the grid on digits was run.
+
+    At its peak the class of the turn has ten elevenths of all weight: A = 10 (C - 1), which is 20 for three classes.
+    Turns are short: 50 updates, at the learning rate at which the static loss ends lowest.
+
+    Examples
+    --------
+    >>> from minidyn.experiments.tilting.learning import suggested_settings
+    >>> suggested_settings(3)
+    (20, 50)
+    """
+    return 10 * (classes - 1), 50
+
+
+def digits(noise: float, seed: int) -> md.Task:
+    """200 of scikit-learn's handwritten digits, 8 x 8 pixels in 0..1, drawn by seed (noise: not used)."""
+    return _split_digits(seed)[0]
+
+
+def other_digits(noise: float, seed: int) -> md.Task:
+    """The digits that `digits` left out for the same cell of a sweep."""
+    return _split_digits(seed - VALIDATION_SEED_OFFSET)[1]
+
+
+def _split_digits(seed: int) -> tuple[md.Task, md.Task]:
+    images, labels = handwritten_digits()
+    x, order = images.reshape(len(images), -1), np.random.RandomState(seed).permutation(len(images))
+    training, validation = (md.Task(x[some] / 16, labels[some], 10) for some in (order[:200], order[200:]))
+    return training, validation
+
+
+def _summarise_digits(data: xr.Dataset) -> str:
+    mean = data.validation_accuracy.mean(["data_seed", "seed"])
+    static, dynamical = mean.sel(amplitude=1).isel(period=0), mean.drop_sel(amplitude=1)
+    rate, amplitude, period = dynamical.stack(cell=("learning_rate", "amplitude", "period")).idxmax("cell").item()
+    return (
+        f"static {float(static.max()):.3f} at η={float(static.idxmax()):g}; best cell {float(dynamical.max()):.3f} at "
+        f"η={rate:g}, A={amplitude:g}, T={period:g}"
+    )
+
+
+@experiment(
+    "digits-advice",
+    shows="200 handwritten digits, ten hidden units: a grid of amplitudes, periods and learning rates",
+    claims=("C2",),
+    quick={
+        "rates": (0.1, 0.3),
+        "amplitudes": (10,),
+        "periods": (100,),
+        "data_seeds": (0,),
+        "steps": 200,
+        "rest": 50,
+    },
+    sample={"rates": (0.1,), "amplitudes": (9,), "periods": (100, 250)},
+    summary=_summarise_digits,
+)
+def digits_grid(
+    *,
+    rates: Sequence[float] = (0.1, 0.3, 1),
+    amplitudes: Sequence[float] = (3, 9, 30, 90, 270),
+    periods: Sequence[int] = (20, 50, 100, 250, 1000),
+    data_seeds: Sequence[int] = range(6),
+    seeds: Sequence[int] = (0, 1),
+    budget: Budget = DIGITS_BUDGET,
+) -> xr.Dataset:
+    """How runs end over (learning_rate, amplitude, period, data_seed, seed); amplitude 1 is the static loss."""
+    grid = {"width": (10,), "learning_rate": rates, "amplitude": (1, *amplitudes), "period": periods}
+    sweep = md.sweep(
+        {**grid, "data_seed": data_seeds, "seed": seeds},
+        steps=budget.steps,
+        rest=budget.rest,
+        task=digits,
+        validation=other_digits,
+    )
+    return run_ends(sweep).squeeze("width", drop=True)
