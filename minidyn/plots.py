@@ -1,14 +1,16 @@
-"""Pictures: one palette, one size, one function a picture. Import on demand; needs matplotlib.
+"""Pictures: one palette, one size, one function per picture. Import on demand; needs matplotlib.
 
-Every class has one colour everywhere (samples, Γ_i, decision regions); one accent marks what is unstable.
-The palette is `palette.json`, which the lab in the page reads too. Functions that draw one panel take `ax` and
-return it; functions that draw several return the Figure.
+Every class has the same colour everywhere (samples, Γ_i, decision regions); one accent marks what is unstable.
+The palette is `palette.json`, which the lab in the page reads too. Functions that draw a single panel take `ax`, by
+default pyplot's current axes, and return it; functions that draw several panels return a new Figure.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
@@ -20,12 +22,15 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from minidyn import _checks as check
 from minidyn.losses import ClassWeights
 from minidyn.model import Model
 from minidyn.task import Task
 
 PALETTE: dict[str, Any] = json.loads((resources.files("minidyn") / "palette.json").read_text())
 UNSTABLE, INK, MUTED, GRID = (PALETTE[name] for name in ("unstable", "ink", "muted", "grid"))
+SEQUENTIAL = LinearSegmentedColormap.from_list("minidyn", ["#10305f", "#1f4e9e", "#5b8fc9", "#a9c8e4", "#f2f6fb"])
+DIVERGING = LinearSegmentedColormap.from_list("minidyn_diverging", [UNSTABLE, "#f7f7f7", PALETTE["classes"][0]])
 WIDTH = 7.2  # inches: the text column of the book
 STYLE: Any = {
     "figure.figsize": (WIDTH, 3.4),
@@ -49,6 +54,16 @@ STYLE: Any = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.4,
 }
+FIGURE_FOUR = ("weights", "loss", "change", "accuracy", "hessian_max", "ntk_max")
+LABELS = {
+    "loss": "$F$",
+    "static_loss": "static loss",
+    "change": "$F(t)-F(t-1)$",
+    "hessian_max": r"$\lambda_{\max}$",
+    "hessian_min": r"$\lambda_{\min}$",
+    "ntk_max": "NTK",
+    "validation_accuracy": "validation",
+}
 
 
 def use_style() -> None:
@@ -57,12 +72,42 @@ def use_style() -> None:
 
 
 def class_color(index: int) -> str:
-    """The colour of a class, everywhere."""
-    return PALETTE["classes"][index % len(PALETTE["classes"])]
+    """The colour of a class, the same everywhere.
+
+    Examples
+    --------
+    >>> class_color(0)
+    '#1f4e9e'
+    """
+    return PALETTE["classes"][check.integer("index", index, least=0) % len(PALETTE["classes"])]
 
 
 def samples(task: Task, ax: Axes | None = None, *, size: float = 12) -> Axes:
-    """The samples of a task in the plane, coloured by class."""
+    """The samples of a task in the plane of their first two inputs, coloured by class.
+
+    Parameters
+    ----------
+    task : Task
+        With at least two inputs.
+    ax : Axes, optional
+    size : float
+        Area of a dot, in points squared.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `task` is not a Task, or has a single input.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> ax = samples(md.spiral())
+    """
+    _inputs(task, least=2)
     ax = _axes(ax)
     for label in range(task.classes):
         x, y = task.x[task.labels == label, :2].T
@@ -71,27 +116,73 @@ def samples(task: Task, ax: Axes | None = None, *, size: float = 12) -> Axes:
 
 
 def decision_regions(net: Model, params: Any, task: Task, ax: Axes | None = None, *, resolution: int = 160) -> Axes:
-    """Where the network decides for which class (paler where it is less sure), with the samples on top."""
-    ax = _axes(ax)
+    """The class that the network predicts at each point of the plane, paler where it is less certain, and the samples.
+
+    Parameters
+    ----------
+    net, params
+        A model with two inputs, and its parameters.
+    task : Task
+        With two inputs.
+    ax : Axes, optional
+    resolution : int
+        Number of points along each side of the picture, at least 2.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above, or the outputs of the network are not finite.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> net = md.MLP(2, 10, 3)
+    >>> ax = decision_regions(net, net.init(0), md.spiral(), resolution=20)
+    """
+    _inputs(task, least=2, most=2)
+    resolution = check.integer("resolution", resolution, least=2)
     reach = 1.15 * np.abs(task.x).max()
     line = np.linspace(-reach, reach, resolution)
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    logits = net.logits(params, grid)
-    probability = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probability /= probability.sum(axis=1, keepdims=True)
-    colors = np.array([to_rgb(class_color(label)) for label in range(task.classes)])
-    sure = (probability.max(axis=1, keepdims=True) - 1 / task.classes) / (1 - 1 / task.classes)
-    tint = 0.12 + 0.38 * sure
-    image = (1 - tint) + tint * colors[logits.argmax(axis=1)]
-    ax.imshow(image.reshape(resolution, resolution, 3), extent=(-reach, reach, -reach, reach), origin="lower")
+    logits = net.logits(params, np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2))
+    if not np.isfinite(logits).all():
+        raise ValueError("params must give finite outputs, got NaN or infinity: did the run diverge?")
+    ax = _axes(ax)
+    image = _region_colors(logits).reshape(resolution, resolution, 3)
+    ax.imshow(image, extent=(-reach, reach, -reach, reach), origin="lower")
     return samples(task, ax)
 
 
 def class_weights(gamma: ClassWeights, steps: ArrayLike, ax: Axes | None = None) -> Axes:
-    """Γ_i(t), one line a class."""
-    ax, steps = _axes(ax), np.asarray(steps)
-    values = np.stack([gamma.weights(int(step)) for step in steps])
-    return _weight_lines(ax, steps, values)
+    """The class weights Γ_i(t), one line per class.
+
+    Parameters
+    ----------
+    gamma : Oscillation, or another object with `weights(step)`
+    steps : array_like of int, shape (n,)
+        At least one step.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> ax = class_weights(md.Oscillation(70, 5000), range(0, 15_000, 50))
+    """
+    times = _numbers("steps", steps)
+    values = np.stack([gamma.weights(int(step)) for step in times])
+    return _weight_lines(_axes(ax), times, values)
 
 
 def history(
@@ -100,12 +191,38 @@ def history(
     *,
     learning_rate: float | None = None,
 ) -> Figure:
-    """Panels of a run's record, one a name, over the same steps.
+    """Panels of a run's record, one per name, above each other over the same steps.
 
-    Beside the record's own names, "change" is F(t) - F(t-1). With `learning_rate`, sharpness panels show 2/η.
+    Parameters
+    ----------
+    record : xarray.Dataset
+        The history of a run.
+    names : sequence of str
+        Variables of the record, and "change", which is F(t) - F(t-1). At least one.
+    learning_rate : float, optional
+        Learning rate η; panels of the sharpness then show 2/η.
+
+    Returns
+    -------
+    Figure
+        Pyplot's current figure. A notebook shows it once, whether or not it is the value of the cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> net = md.MLP(2, 10, 3)
+    >>> run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(), learning_rate=0.1, steps=20)
+    >>> figure = history(run.history, ["loss", "change"])
     """
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(len(names), 1, figsize=(WIDTH, 1.25 * len(names) + 0.6), sharex=True, squeeze=False)
+    names = _names(record, names)
+    _check_rate(learning_rate)
+    with _style():
+        figure, axes = _subplots(len(names), 1, figsize=(WIDTH, 1.25 * len(names) + 0.6), sharex=True)
         for ax, name in zip(axes[:, 0], names, strict=True):
             panel(record, name, ax, learning_rate=learning_rate)
         axes[-1, 0].set_xlabel("step")
@@ -114,23 +231,49 @@ def history(
 
 
 def figure_four(record: xr.Dataset, learning_rate: float, *, zoom: tuple[int, int], title: str = "") -> Figure:
-    """The six panels of figure 4 of "Tilting the playing field": the whole run, and beside it a zoom.
+    """The six panels of figure 4 of "Tilting the playing field": the whole run on the left, a zoom on the right.
 
-    Γ, F, F(t) - F(t-1), accuracy, largest Hessian eigenvalue with the 2/η line, largest NTK eigenvalue.
+    From the top: Γ, F, F(t) - F(t-1), the accuracy, the largest Hessian eigenvalue with the line at 2/η, and the
+    largest NTK eigenvalue. Panels of what the record lacks are left out.
+
+    Parameters
+    ----------
+    record : xarray.Dataset
+        The history of a run.
+    learning_rate : float
+        Its learning rate η.
+    zoom : (int, int)
+        First and last step of the right column.
+    title : str
+        Title of the left column; default: "the whole run".
+
+    Returns
+    -------
+    Figure
+        As for `history`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above, or no step of the record lies in `zoom`; the message names it.
+
+    Examples
+    --------
+    >>> import minidyn as md
+    >>> net = md.MLP(2, 10, 3)
+    >>> run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(), learning_rate=0.1, steps=20)
+    >>> figure = figure_four(run.history, 0.1, zoom=(5, 10))
     """
-    names = [name for name in FIGURE_FOUR if name in record or name == "change"]
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(names),
-            2,
-            figsize=(WIDTH, 1.2 * len(names) + 0.6),
-            sharex="col",
-            width_ratios=(1.5, 1),
-            squeeze=False,
-        )
+    _check_record(record)
+    names = _names(record, [name for name in FIGURE_FOUR if name in record or name == "change"])
+    closeup = _between(record, zoom)
+    _check_rate(learning_rate)
+    with _style():
+        size = (WIDTH, 1.2 * len(names) + 0.6)
+        figure, axes = _subplots(len(names), 2, figsize=size, sharex="col", width_ratios=(1.5, 1))
         for row, name in enumerate(names):
             panel(record, name, axes[row, 0], learning_rate=learning_rate)
-            panel(_between(record, *zoom), name, axes[row, 1], learning_rate=learning_rate, points=True)
+            panel(closeup, name, axes[row, 1], learning_rate=learning_rate, points=True)
             axes[row, 1].set_ylabel("")
             axes[row, 0].axvspan(*zoom, color=GRID, alpha=0.5, linewidth=0)
         axes[0, 0].set_title(title or "the whole run", loc="left")
@@ -149,17 +292,40 @@ def panel(
     learning_rate: float | None = None,
     points: bool = False,
 ) -> Axes:
-    """One quantity of a record over its steps. `points` draws single updates, so that period 2 shows two branches."""
+    """A variable of a record over its steps.
+
+    Parameters
+    ----------
+    record : xarray.Dataset
+        The history of a run.
+    name : str
+        A variable of the record, or "change", which is F(t) - F(t-1).
+    ax : Axes, optional
+    learning_rate : float, optional
+        Learning rate η; a panel of the sharpness then shows 2/η.
+    points : bool
+        Whether to draw single updates instead of a line, so that a period-2 orbit shows two branches.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+    """
+    _names(record, [name])
+    _check_rate(learning_rate)
     ax = _axes(ax)
     if name == "weights":
-        _weight_lines(ax, record.step, record.weights.values)
-        return ax
+        return _weight_lines(ax, record.step, record.weights.values)
     if name == "change":
         steps, values = record.step.values[1:], np.diff(record.loss.values)
     else:
         steps, values = record[record[name].dims[0]].values, record[name].values
-    many = points or name == "change"
-    style = {"marker": ".", "markersize": 1.5, "linestyle": "none"} if many else {"linewidth": 0.9}
+    dots = points or name == "change"
+    style = {"marker": ".", "markersize": 1.5, "linestyle": "none"} if dots else {"linewidth": 0.9}
     ax.plot(steps, values, color=INK, rasterized=True, **style)
     if name == "hessian_max" and learning_rate is not None:
         stability_line(ax, learning_rate)
@@ -167,56 +333,90 @@ def panel(
     return ax
 
 
-FIGURE_FOUR = ("weights", "loss", "change", "accuracy", "hessian_max", "ntk_max")
-LABELS = {
-    "loss": "$F$",
-    "static_loss": "static loss",
-    "change": "$F(t)-F(t-1)$",
-    "hessian_max": r"$\lambda_{\max}$",
-    "hessian_min": r"$\lambda_{\min}$",
-    "ntk_max": "NTK",
-    "validation_accuracy": "validation",
-}
-
-
 def stability_line(ax: Axes, learning_rate: float, *, vertical: bool = False) -> Axes:
-    """2/η: above it, descent in a frozen quadratic valley is unstable."""
+    """The line at 2/η, above which descent in a static quadratic valley is unstable.
+
+    Parameters
+    ----------
+    ax : Axes
+    learning_rate : float
+        Learning rate η, greater than 0.
+    vertical : bool
+        Whether the sharpness is on the horizontal axis.
+
+    Returns
+    -------
+    Axes
+    """
+    limit = 2 / check.real("learning_rate", learning_rate, above=0)
     line = ax.axvline if vertical else ax.axhline
-    line(2 / learning_rate, color=UNSTABLE, linewidth=1, linestyle=(0, (5, 3)), label=r"$2/\eta$", zorder=1)
+    line(limit, color=UNSTABLE, linewidth=1, linestyle=(0, (5, 3)), label=r"$2/\eta$", zorder=1)
     return ax
 
 
 def valley(landscape: xr.DataArray, ax: Axes | None = None) -> Axes:
-    """A slice of the landscape: a curve, or one a step (lighter is later), or in two dimensions filled contours."""
+    """A slice of the landscape: curves in one dimension, filled contours in two.
+
+    Parameters
+    ----------
+    landscape : xarray.DataArray
+        From `minidyn.landscape`: over "first" for a curve, over "step" and "first" for a curve per step (lighter is
+        later), or over "first" and "second" for contours. Finite.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `landscape` is not as above.
+
+    Examples
+    --------
+    >>> ax = valley(xr.DataArray([1.0, 0.0, 1.0], {"first": [-1, 0, 1]}, ["first"]))
+    """
+    allowed = ({"first"}, {"step", "first"}, {"first", "second"})
+    if not isinstance(landscape, xr.DataArray) or set(landscape.dims) not in allowed:
+        raise TypeError(f"landscape must be a DataArray over 'first', and 'step' or 'second', got {landscape!r:.80}")
+    _numbers("landscape", landscape.values.ravel())
     ax = _axes(ax)
-    if "second" in landscape.dims:
-        levels = np.linspace(float(landscape.min()), float(landscape.quantile(0.98)), 18)
-        filled = ax.contourf(landscape.second, landscape.first, landscape, levels, cmap=SEQUENTIAL, extend="max")
-        ax.figure.colorbar(filled, ax=ax, label="$F$")
-        ax.set_xlabel("along the second direction")
-        ax.set_ylabel("along the first direction")
-        return ax
-    curves = landscape if "step" in landscape.dims else landscape.expand_dims("step")
-    for color, curve in zip(SEQUENTIAL(np.linspace(0, 0.7, curves.sizes["step"])), curves, strict=True):
-        ax.plot(
-            landscape.first,
-            curve,
-            color=color,
-            label=f"step {int(curve.step)}" if "step" in curve.coords else None,
-        )
-    ax.set_xlabel("offset along the direction")
-    ax.set_ylabel("$F$")
-    return ax
+    return _contours(landscape, ax) if "second" in landscape.dims else _curves(landscape, ax)
 
 
 def spectrum(values: ArrayLike, learning_rate: float | None = None, ax: Axes | None = None) -> Axes:
-    """All eigenvalues of a Hessian in order, with 2/η where the learning rate is given."""
-    ax, values = _axes(ax), np.sort(np.asarray(values))[::-1]
-    unstable = np.zeros(len(values), bool) if learning_rate is None else values > 2 / learning_rate
-    ax.plot(np.arange(1, len(values) + 1), values, ".", color=INK, markersize=3)
-    ax.plot(np.arange(1, len(values) + 1)[unstable], values[unstable], "o", color=UNSTABLE, markersize=4)
+    """The eigenvalues of a Hessian in descending order; with a learning rate, those above 2/η are marked.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        At least one finite number.
+    learning_rate : float, optional
+        Learning rate η, greater than 0.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> ax = spectrum([0.1, 3.0, -0.2], learning_rate=1.0)
+    """
+    eigenvalues = np.sort(_numbers("values", values))[::-1]
+    _check_rate(learning_rate)
+    ax, rank = _axes(ax), np.arange(1, len(eigenvalues) + 1)
+    ax.plot(rank, eigenvalues, ".", color=INK, markersize=3)
     if learning_rate is not None:
         stability_line(ax, learning_rate)
+        unstable = eigenvalues > 2 / learning_rate
+        ax.plot(rank[unstable], eigenvalues[unstable], "o", color=UNSTABLE, markersize=4)
     ax.axhline(0, color=GRID, linewidth=0.8, zorder=0)
     ax.set_xlabel("rank")
     ax.set_ylabel("eigenvalue")
@@ -224,15 +424,70 @@ def spectrum(values: ArrayLike, learning_rate: float | None = None, ax: Axes | N
 
 
 def cloud(x: ArrayLike, y: ArrayLike, ax: Axes | None = None, *, unstable: ArrayLike | None = None) -> Axes:
-    """Many points, as in a bifurcation diagram; those that are unstable in the accent colour."""
-    ax, x, y = _axes(ax), np.asarray(x), np.asarray(y)
-    colors: Any = INK if unstable is None else np.where(np.asarray(unstable), UNSTABLE, INK)
-    ax.scatter(x, y, s=1.2, c=colors, linewidth=0, rasterized=True)
+    """Many points, as in a bifurcation diagram, with the unstable ones in the accent colour.
+
+    Parameters
+    ----------
+    x, y : array_like of float, with the same number of entries
+        Points with NaN are left out.
+    ax : Axes, optional
+    unstable : array_like of bool, with as many entries, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If the numbers of entries differ.
+
+    Examples
+    --------
+    >>> ax = cloud([0, 1, 2], [0, 1, 0], unstable=[False, True, False])
+    """
+    points = {"x": np.ravel(x), "y": np.ravel(y)}
+    if unstable is not None:
+        points["unstable"] = np.ravel(unstable)
+    sizes = [values.size for values in points.values()]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"{', '.join(points)} must have the same number of entries, got {', '.join(map(str, sizes))}")
+    colors: Any = INK if unstable is None else np.where(points["unstable"], UNSTABLE, INK)
+    ax = _axes(ax)
+    ax.scatter(points["x"], points["y"], s=1.2, c=colors, linewidth=0, rasterized=True)
     return ax
 
 
 def bands(data: xr.DataArray, along: str, over: str = "seed", ax: Axes | None = None, **style: Any) -> Axes:
-    """Mean over seeds as a line, and the middle 80% as a band."""
+    """The mean over seeds as a line, and the middle 80% as a band.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        Over `along` and `over`, without further dimensions.
+    along : str
+        The dimension on the horizontal axis.
+    over : str
+        The dimension that is averaged.
+    ax : Axes, optional
+    **style
+        Of the line, as for `Axes.plot`.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError
+        If `data` has other dimensions.
+
+    Examples
+    --------
+    >>> data = xr.DataArray(np.eye(3), {"step": [0, 10, 20], "seed": range(3)}, ["step", "seed"])
+    >>> ax = bands(data, "step")
+    """
+    _check_dims(data, along, over)
     ax = _axes(ax)
     (line,) = ax.plot(data[along], data.mean(over), **style)
     low, high = data.quantile([0.1, 0.9], over)
@@ -242,20 +497,43 @@ def bands(data: xr.DataArray, along: str, over: str = "seed", ax: Axes | None = 
 
 
 def heat(data: xr.DataArray, ax: Axes | None = None, *, center: float | None = None, form: str = ".2f") -> Axes:
-    """A table of numbers over two settings as coloured, labelled cells; with `center`, colours diverge from there."""
-    ax = _axes(ax)
+    """A table of numbers over two settings as coloured, labelled cells.
+
+    Parameters
+    ----------
+    data : xarray.DataArray, shape (rows, columns)
+        At least one finite number.
+    ax : Axes, optional
+    center : float, optional
+        The value from which the colours diverge.
+    form : str
+        Format of the numbers, as for `format`.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> ax = heat(xr.DataArray([[1.0, 2.0]], {"amplitude": [5], "period": [10, 20]}, ["amplitude", "period"]))
+    """
+    if not isinstance(data, xr.DataArray) or data.ndim != 2:
+        raise TypeError(f"data must be a DataArray over two settings, got {data!r:.80}")
+    limits = {} if center is None else _symmetric(data, check.real("center", center))
     rows, columns = data.dims
-    limits: dict[str, Any] = {}
-    if center is not None:
-        spread = float(np.abs(data - center).max()) or 1.0
-        limits = {"vmin": center - spread, "vmax": center + spread}
+    ax = _axes(ax)
     image = ax.imshow(data, cmap=SEQUENTIAL if center is None else DIVERGING, origin="lower", aspect="auto", **limits)
     for (row, column), value in np.ndenumerate(data.values):
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
         ax.text(column, row, format(value, form), ha="center", va="center", size=8, color="white" if dark else INK)
-    ax.set_xticks(range(data.sizes[columns]), [f"{v:g}" for v in data[columns].values])
-    ax.set_yticks(range(data.sizes[rows]), [f"{v:g}" for v in data[rows].values])
+    ax.set_xticks(range(data.sizes[columns]), [_label(value) for value in data[columns].values])
+    ax.set_yticks(range(data.sizes[rows]), [_label(value) for value in data[rows].values])
     ax.set_xlabel(str(columns).replace("_", " "))
     ax.set_ylabel(str(rows).replace("_", " "))
     ax.spines[:].set_visible(False)
@@ -263,13 +541,14 @@ def heat(data: xr.DataArray, ax: Axes | None = None, *, center: float | None = N
 
 
 def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, lower_is_better: bool = False) -> Axes:
-    """A quantity over (amplitude, period) against its static value: blue is better, red is worse.
+    """A quantity over amplitude and period, compared with its value under the static loss: blue is better, red worse.
 
     The line on the colour bar is the static value.
 
     Parameters
     ----------
-    data : xarray.DataArray, shape (amplitudes, periods)
+    data : xarray.DataArray
+        Over "amplitude" and "period"; at least one finite number.
     static : float
         The same quantity under the static loss; white.
     ax : Axes, optional
@@ -279,11 +558,21 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> data = xr.DataArray([[0.8, 0.9]], {"amplitude": [5], "period": [100, 2000]}, ["amplitude", "period"])
+    >>> ax = phase_diagram(data, static=0.85)
     """
+    _check_dims(data, "amplitude", "period")
+    limits = _symmetric(data, check.real("static", static))
     ax = _axes(ax)
-    spread = float(np.abs(data - static).max()) or 1.0
     colors = DIVERGING.reversed() if lower_is_better else DIVERGING
-    limits: dict[str, Any] = {"vmin": static - spread, "vmax": static + spread}
     image = ax.imshow(data.transpose("amplitude", "period"), cmap=colors, origin="lower", aspect="auto", **limits)
     for axis, name in ((ax.xaxis, "period"), (ax.yaxis, "amplitude")):
         axis.set_ticks(range(data.sizes[name]), [_short(value) for value in data[name].values], size=7)
@@ -291,20 +580,76 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     ax.set(xlabel="period $T$", ylabel="amplitude $A$")
     ax.spines[:].set_visible(False)
     bar = ax.figure.colorbar(image, ax=ax)
-    bar.ax.set_ylim(min(float(data.min()), static), max(float(data.max()), static))
+    finite = _finite(data)
+    bar.ax.set_ylim(min(finite.min(), static), max(finite.max(), static))
     bar.ax.axhline(static, color=INK, linewidth=1.5)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
     return ax
 
 
-def _short(value: float) -> str:
-    """A number as a tick label: thousands as k."""
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+class NotebookFigure(Figure):
+    """A figure that a notebook shows once.
+
+    Jupyter shows the value of a cell, and at the end of the cell all figures that pyplot holds. A figure that is both
+    would appear twice, so pyplot lets go of it when it is shown as a value.
+    """
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        if "inline" in plt.get_backend():
+            plt.close(self)
+        return {}  # IPython then draws it as any other figure
 
 
-SEQUENTIAL = LinearSegmentedColormap.from_list("minidyn", ["#10305f", "#1f4e9e", "#5b8fc9", "#a9c8e4", "#f2f6fb"])
-DIVERGING = LinearSegmentedColormap.from_list("minidyn_diverging", [UNSTABLE, "#f7f7f7", PALETTE["classes"][0]])
+@contextmanager
+def _style() -> Iterator[None]:
+    """The book's style for a while.
+
+    `plt.rc_context` would restore everything, also what is set on the way: the first figure of a notebook starts its
+    backend, which makes pyplot interactive, and no later figure would be shown.
+    """
+    before = {name: plt.rcParams[name] for name in STYLE}
+    plt.rcParams.update(STYLE)
+    try:
+        yield
+    finally:
+        plt.rcParams.update(before)
+
+
+def _subplots(rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
+    return plt.subplots(rows, columns, squeeze=False, FigureClass=NotebookFigure, **options)
+
+
+def _region_colors(logits: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) of the predicted classes, paler where the largest probability is small."""
+    classes = logits.shape[1]
+    probability = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probability /= probability.sum(axis=1, keepdims=True)
+    certainty = (probability.max(axis=1, keepdims=True) - 1 / classes) / (1 - 1 / classes)
+    tint = 0.12 + 0.38 * certainty
+    colors = np.array([to_rgb(class_color(label)) for label in range(classes)])
+    return (1 - tint) + tint * colors[logits.argmax(axis=1)]
+
+
+def _contours(landscape: xr.DataArray, ax: Axes) -> Axes:
+    low, high = float(landscape.min()), float(landscape.quantile(0.98))
+    levels = np.linspace(low, high if high > low else low + 1, 18)
+    plane = landscape.transpose("first", "second")
+    filled = ax.contourf(plane.second, plane.first, plane, levels, cmap=SEQUENTIAL, extend="max")
+    ax.figure.colorbar(filled, ax=ax, label="$F$")
+    ax.set_xlabel("along the second direction")
+    ax.set_ylabel("along the first direction")
+    return ax
+
+
+def _curves(landscape: xr.DataArray, ax: Axes) -> Axes:
+    curves = landscape.transpose("step", "first") if "step" in landscape.dims else landscape.expand_dims("step")
+    for color, curve in zip(SEQUENTIAL(np.linspace(0, 0.7, curves.sizes["step"])), curves, strict=True):
+        label = f"step {int(curve.step)}" if "step" in curve.coords else None
+        ax.plot(landscape.first, curve, color=color, label=label)
+    ax.set_xlabel("offset along the direction")
+    ax.set_ylabel("$F$")
+    return ax
 
 
 def _weight_lines(ax: Axes, steps: ArrayLike, values: np.ndarray) -> Axes:
@@ -312,6 +657,15 @@ def _weight_lines(ax: Axes, steps: ArrayLike, values: np.ndarray) -> Axes:
         ax.plot(steps, values[:, label], color=class_color(label), label=rf"$\Gamma_{label}$")
     ax.set_ylabel(r"$\Gamma_i$")
     return ax
+
+
+def _label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, numbers.Real) else str(value)
+
+
+def _short(value: float) -> str:
+    """A number as a tick label: thousands as k."""
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 def _axes(ax: Axes | None) -> Axes:
@@ -326,6 +680,72 @@ def _square(ax: Axes) -> Axes:
     return ax
 
 
-def _between(record: xr.Dataset, first: int, last: int) -> xr.Dataset:
+def _symmetric(data: xr.DataArray, center: float) -> dict[str, Any]:
+    """Limits of colours that diverge from `center`."""
+    reach = float(np.abs(_finite(data) - center).max()) or 1.0
+    return {"vmin": center - reach, "vmax": center + reach}
+
+
+def _finite(data: xr.DataArray) -> np.ndarray:
+    values = data.values[np.isfinite(data.values)]
+    if not len(values):
+        raise ValueError(f"data must have at least one finite number, got {data!r:.80}")
+    return values
+
+
+def _between(record: xr.Dataset, zoom: Any) -> xr.Dataset:
+    """The record from the first to the last step of `zoom`."""
+    if np.shape(zoom) != (2,):
+        raise ValueError(f"zoom must be the first and the last step, got {zoom!r:.80}")
+    first = check.integer("zoom[0]", zoom[0])
+    last = check.integer("zoom[1]", zoom[1], least=first + 1)
     along = [dim for dim in record.dims if dim == "step" or str(dim).endswith("_step")]
-    return record.sel({dim: slice(first, last) for dim in along})
+    closeup = record.sel({dim: slice(first, last) for dim in along})
+    if not closeup.sizes["step"]:
+        steps = record.step.values
+        raise ValueError(f"zoom must lie in the steps {steps[0]} to {steps[-1]} of the record, got {zoom!r}")
+    return closeup
+
+
+def _names(record: Any, names: Any) -> list[str]:
+    """`names`, if the record has them all."""
+    _check_record(record)
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+        raise TypeError(f"names must be a sequence of at least one name, got {names!r:.80}")
+    available = [str(name) for name in record.data_vars if record[name].ndim]
+    available += ["change"] if "loss" in available else []
+    for name in names:
+        check.choice("name", name, available)
+    return list(names)
+
+
+def _check_record(record: Any) -> None:
+    if not isinstance(record, xr.Dataset) or "step" not in record.sizes:
+        raise TypeError(f"record must be the history of a run, a Dataset over 'step', got {record!r:.80}")
+
+
+def _check_rate(learning_rate: float | None) -> None:
+    if learning_rate is not None:
+        check.real("learning_rate", learning_rate, above=0)
+
+
+def _check_dims(data: Any, *dims: str) -> None:
+    if not isinstance(data, xr.DataArray) or set(data.dims) != set(dims):
+        shown = data.dims if isinstance(data, xr.DataArray) else repr(data)[:80]
+        raise TypeError(f"data must be a DataArray over {' and '.join(map(repr, dims))}, got {shown}")
+
+
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
+    """`values` as an array (n,) of finite numbers, n at least 1."""
+    array = check.array(name, values, (None,))
+    if not len(array):
+        raise ValueError(f"{name} must have at least one number, got none")
+    return array
+
+
+def _inputs(task: Any, *, least: int, most: int | None = None) -> None:
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task, got {task!r:.80}")
+    inputs = task.x.shape[1]
+    if inputs < least or (most is not None and inputs > most):
+        raise ValueError(f"task must have {'' if most else 'at least '}{least} inputs to be drawn, got {inputs}")

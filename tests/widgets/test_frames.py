@@ -1,4 +1,4 @@
-"""`frames`: pictures that a slider leafs through, on a static page and in a notebook alike."""
+"""`frames`: prepared pictures that a slider chooses, on a static page and in a notebook alike."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def draw(slope):
 @pytest.fixture
 def shown(monkeypatch):
     """Everything that `frames` displays, in order."""
-    found = []
-    monkeypatch.setattr(widgets, "display", lambda item: found.append(item.data))
-    return found
+    displayed = []
+    monkeypatch.setattr(widgets, "display", lambda item: displayed.append(item.data))
+    return displayed
 
 
 def pictures(markup):
     return re.search('data-pictures="([^"]*)"', markup)[1].split(" ")
 
 
-def test_there_is_one_picture_a_value_and_the_first_is_shown(shown):
+def test_there_is_a_picture_for_each_value_and_the_first_is_shown(shown):
     widgets.frames(draw, [1, 1000, 3], label="slope", alt="A curve.", caption="<b>Curves</b>", first=1)
     (markup,) = shown
-    found = pictures(markup)
-    assert len(set(found)) == 3
-    assert all(base64.b64decode(picture)[8:12] == b"WEBP" for picture in found)
-    assert f'src="{widgets.PICTURE}{found[1]}"' in markup
+    encoded = pictures(markup)
+    assert len(set(encoded)) == 3
+    assert all(base64.b64decode(picture)[8:12] == b"WEBP" for picture in encoded)
+    assert f'src="{widgets.PICTURE}{encoded[1]}"' in markup
     assert 'alt="A curve. slope 1,000."' in markup
     assert '<input type="range" min="0" max="2" value="1"' in markup
     assert "<b>Curves</b>" in markup
@@ -62,6 +62,24 @@ def test_bad_input_is_named(values, first, message):
 def test_what_is_not_a_figure_is_named():
     with pytest.raises(TypeError, match="must return a Figure, got 5"):
         widgets.frames(lambda value: 5, [1], label="slope", alt="A curve.")
+    with pytest.raises(TypeError, match="draw must be a function that returns a Figure, got 5"):
+        widgets.frames(5, [1], label="slope", alt="A curve.")
+
+
+def test_a_format_that_does_not_fit_is_named_before_anything_is_drawn():
+    drawn = []
+    with pytest.raises(ValueError, match="form must be a format of every value, got ',' for 'b'"):
+        widgets.frames(drawn.append, [1, "b"], label="slope", alt="A curve.")
+    assert not drawn
+
+
+def test_figures_of_different_sizes_are_refused():
+    def grow(width):
+        return plt.figure(figsize=(width, 1))
+
+    with pytest.raises(ValueError, match=r"draw must return figures of one size, got \(2.0, 1.0\) and \(3.0, 1.0\)"):
+        widgets.frames(grow, [2, 3], label="width", alt="Nothing.")
+    assert not plt.get_fignums()
 
 
 @pytest.mark.browser
