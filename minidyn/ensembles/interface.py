@@ -59,6 +59,16 @@ class RunResult:
     histories: dict[str, NDArray]  # NaN after a run diverged
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinalValues:
+    """What is computed where a run ended, in float64."""
+
+    static_loss: float
+    accuracy: float
+    validation_accuracy: float | None = None  # None without validation data
+    sharpness: float  # largest Hessian eigenvalue of the static loss; NaN if the run diverged
+
+
 class EnsembleEngine(Protocol):
     """A way to train an ensemble: one of those that `minidyn.ensembles.choose` knows by name."""
 
@@ -80,6 +90,9 @@ class EnsembleEngine(Protocol):
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
         """Train all members; their results, in the order of the members."""
+
+    def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> Sequence[FinalValues]:
+        """What is computed where each run ended, in the order of the members."""
 
 
 def cadence(request: Any) -> int:

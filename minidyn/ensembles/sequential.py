@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from minidyn.ensembles.interface import Ensemble, Member, RunResult, measured_steps
+from minidyn.ensembles.evaluation import final_values
+from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult, measured_steps
 from minidyn.losses import accuracy
 from minidyn.training import Run, train
 from minidyn.training.record import SERIES
@@ -45,6 +46,9 @@ class SequentialEngine:
                 diverged=run.status == "diverged",
                 histories={name: _history(run.history, name, ensemble) for name in ensemble.measure},
             )
+
+    def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> list[FinalValues]:
+        return [final_values(member, result) for member, result in zip(ensemble.members, results, strict=True)]
 
     def _run(self, member: Member, ensemble: Ensemble) -> Run:
         with warnings.catch_warnings():

@@ -10,8 +10,7 @@ computed here is defined in `mlp`, `losses` and `training`, and agrees with them
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidyn import _renamed
-from minidyn.ensembles.interface import Ensemble, Member, RunResult
+from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult
+from minidyn.ensembles.members import ProcessorMeasures, launches, settings_of, widths
 from minidyn.losses import CrossEntropy
-from minidyn.mlp import MLP
 from minidyn.model import flatten
-from minidyn.training.measures import as_measures
 from minidyn.training.record import SERIES
-from minidyn.training.settings import Settings
 
 try:
     import torch
     from torch import Tensor
+
+    from minidyn.ensembles import torch_evaluation
 except ImportError as error:
     raise ImportError("minidyn.ensembles.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
 
@@ -73,20 +72,18 @@ class TorchEngine:
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
         results: dict[int, RunResult] = {}
         with torch.no_grad(), _one_thread():
-            for numbers in self._launches(ensemble.members):
+            for numbers in launches(ensemble.members, self._per_launch):
                 members = [ensemble.members[n] for n in numbers]
                 batch = _Batch(members, ensemble.measure, DTYPES[self.name], self.device)
                 results |= zip(numbers, batch.descend(ensemble.steps, ensemble.cadences), strict=True)
         yield from (results[number] for number in range(len(ensemble.members)))
 
-    def _launches(self, members: Sequence[Member]) -> Iterator[list[int]]:
-        """The numbers of the members that are trained together."""
-        groups: dict[Hashable, list[int]] = defaultdict(list)
-        for number, member in enumerate(members):
-            groups[_shape(member)].append(number)
-        for numbers in groups.values():
-            size = networks_per_launch(members[numbers[0]], DTYPES[self.name], self.device)
-            yield from (numbers[first : first + size] for first in range(0, len(numbers), size))
+    def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> list[FinalValues]:
+        with _one_thread():
+            return torch_evaluation.final_values(ensemble.members, results, self.device)
+
+    def _per_launch(self, member: Member) -> int:
+        return networks_per_launch(member, DTYPES[self.name], self.device)
 
 
 @contextmanager
@@ -102,23 +99,10 @@ def _one_thread() -> Iterator[None]:
 
 def networks_per_launch(member: Member, dtype: torch.dtype, device: str) -> int:
     """Number of networks like this one that fit the memory of a launch."""
-    inputs, hidden, outputs = _widths(member)
+    inputs, hidden, outputs = widths(member)
     samples = max(len(member.task), len(member.validation or ()))
     numbers = samples * (inputs + 1 + 2 * hidden + 6 * outputs) + 6 * member.net.size
     return max(1, MEMORY.get(torch.device(device).type, MEMORY["cuda"]) // (numbers * dtype.itemsize))
-
-
-def _shape(member: Member) -> Hashable:
-    """Members for which this is the same can be launched together."""
-    validation = member.validation
-    return _widths(member), type(member.loss), member.loss.per_output, len(member.task), validation and len(validation)
-
-
-def _widths(member: Member) -> tuple[int, int, int]:
-    """Inputs, hidden units and outputs."""
-    assert isinstance(member.net, MLP)
-    inputs, hidden, outputs = member.net.widths
-    return inputs, hidden, outputs
 
 
 class _Evaluation(NamedTuple):
@@ -134,9 +118,10 @@ class _Batch:
     """Networks that go down together: the first axis of every tensor."""
 
     def __init__(self, members: Sequence[Member], measure: Mapping[str, Any], dtype: torch.dtype, device: str):
-        self.settings = _settings(members, measure)
+        self.settings = settings_of(members, measure)
+        self.measures = ProcessorMeasures(self.settings)
         self.dtype, self.device = dtype, device
-        self.widths, self.loss = _widths(members[0]), members[0].loss
+        self.widths, self.loss = widths(members[0]), members[0].loss
         self.vector = self._tensor(np.stack([flatten(m.net, m.params, m.task.x)[0] for m in members]))
         self.before = self.vector
         self.alive = torch.ones(len(members), dtype=torch.bool, device=device)
@@ -148,8 +133,6 @@ class _Batch:
         self.validation = None if validation[0] is None else self._data(validation)
         self.hidden = torch.empty(len(members), self.widths[1], self.x.shape[2], dtype=dtype, device=device)
         self.back = torch.empty_like(self.hidden)
-        self.warm: list[dict[str, NDArray]] = [{} for _ in members]
-        self.shapes: dict[str, tuple[int, ...]] = {}  # of the entries of the reader's measures
 
     def descend(self, steps: int, cadences: Mapping[str, int]) -> Iterator[RunResult]:
         histories: dict[str, list[NDArray]] = {name: [] for name in cadences}
@@ -241,7 +224,7 @@ class _Batch:
     def _entry(self, name: str, done: int, here: _Evaluation) -> NDArray:
         """The entries of all networks in a history, NaN for those that have diverged."""
         if name not in SERIES:
-            return self._measured(name, done)
+            return self.measures.take(name, done, self._vectors(), self.alive.cpu().numpy())
         if name == "accuracy":
             values = _accuracy(here.logits, self.labels)
         elif name == "validation_accuracy":
@@ -261,26 +244,6 @@ class _Batch:
         x, labels = self.validation
         hidden = torch.empty(len(x), self.widths[1], x.shape[2], dtype=self.dtype, device=self.device)
         return _accuracy(self._logits(x, hidden), labels)
-
-    def _measured(self, name: str, done: int) -> NDArray:
-        """A measure of `train`, network by network on the processor."""
-        vectors, values = self._vectors(), {}
-        for n in map(int, np.flatnonzero(self.alive.cpu().numpy())):
-            measure = next(m for m in self.settings[n].measures if m.name == name)
-            values[n], start_vector = measure(self.settings[n], vectors[n], done, self.warm[n].get(name))
-            if start_vector is not None:
-                self.warm[n][name] = start_vector
-            self.shapes[name] = values[n].shape
-        missing = np.full(self.shapes[name], np.nan)  # no network has diverged at its first entry
-        return np.stack([values.get(n, missing) for n in range(len(self.settings))])
-
-
-def _settings(members: Sequence[Member], measure: Mapping[str, Any]) -> list[Settings]:
-    """The members as the loop of `train` knows them, for their Γ and for the measures that it takes."""
-    measures = as_measures({name: request for name, request in measure.items() if name not in SERIES})
-    return [
-        Settings(net=m.net, task=m.task, loss=m.loss, learning_rate=m.learning_rate, measures=measures) for m in members
-    ]
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:

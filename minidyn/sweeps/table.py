@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from minidyn._version import __version__
-from minidyn.curvature import hessian_eigenvalues
-from minidyn.ensembles import Member, RunResult
-from minidyn.losses import accuracy
-from minidyn.sweeps.axes import LOSSES, Cell
+from minidyn.ensembles import RunResult
+from minidyn.ensembles.interface import FinalValues
 from minidyn.sweeps.plan import Plan
 
 
-def columns(plan: Plan, cell: Cell, result: RunResult) -> dict[str, Any]:
-    """What the table holds of one run, in float64, computed on the processor."""
-    member = plan.member(cell)
-    row = _end(member, LOSSES[cell.loss](None), result) | {"diverged": result.diverged, "updates": result.updates}
-    return row | {f"{name}_history": values for name, values in result.histories.items()}
-
-
-def _end(member: Member, static: Any, result: RunResult) -> dict[str, float]:
-    net, task, params = member.net, member.task, result.params
-    row = {
-        "static_loss": float(static.value(net.logits(params, task.x), task.labels)),
-        "accuracy": accuracy(net.logits(params, task.x), task.labels),
-    }
-    if member.validation is not None:
-        validation = member.validation
-        row["validation_accuracy"] = accuracy(net.logits(params, validation.x), validation.labels)
-    row["sharpness"] = np.nan
-    if not result.diverged:
-        row["sharpness"] = float(hessian_eigenvalues(net, params, task, static).values[0])
-    return row
+def columns(result: RunResult, final: FinalValues) -> dict[str, Any]:
+    """What the table holds of one run."""
+    values = {name: value for name, value in asdict(final).items() if value is not None}
+    row: dict[str, Any] = {**values, "diverged": result.diverged, "updates": result.updates}
+    return row | {f"{name}_history": history for name, history in result.histories.items()}
 
 
 def of_runs(numbers: Sequence[int], rows: Sequence[dict[str, Any]]) -> xr.Dataset:
