@@ -1,8 +1,9 @@
-"""One progress bar for the whole library: silent for work that is over within a second."""
+"""One progress bar for the whole library, silent for work that is over within a second, and one way to say a line."""
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,5 +28,15 @@ def bar(total: int, what: str, unit: str, *, shown: bool = True) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets tqdm warns, and draws a text bar
         from tqdm.auto import tqdm
-    hidden = not (shown and _SHOWN.get()) or bool(os.environ.get("MINIDYN_BOOK"))
+    hidden = not _is_shown(shown)
     return tqdm(total=total, desc=what, unit=f" {unit}", unit_scale=True, delay=1, leave=False, disable=hidden)
+
+
+def say(line: str, *, shown: bool = True) -> None:
+    """A line for the reader, beside the progress bar and under the same conditions."""
+    if _is_shown(shown):
+        print(line, file=sys.stderr)
+
+
+def _is_shown(wanted: bool) -> bool:
+    return wanted and _SHOWN.get() and not os.environ.get("MINIDYN_BOOK")

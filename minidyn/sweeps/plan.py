@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
 from itertools import product
@@ -53,6 +54,12 @@ class Plan:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def with_engine(self, engine: EnsembleEngine) -> Plan:
+        """The same runs by another engine."""
+        plan = copy.copy(self)
+        object.__setattr__(plan, "engine", engine)
+        return plan
 
     def chunks(self) -> list[range]:
         """The numbers of the runs that are trained, and written, together."""

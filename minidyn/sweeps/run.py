@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from minidyn import _checks as check
 from minidyn import _progress, ensembles
+from minidyn.ensembles import EnsembleEngine
 from minidyn.sweeps.datasets import TaskMaker
 from minidyn.sweeps.plan import Plan
 from minidyn.sweeps.store import Store
@@ -59,20 +60,24 @@ def sweep(
         Histories to keep, as for `train`, and also "loss", "static_loss", "accuracy" and "validation_accuracy"
         by cadence; each becomes "<name>_history" over "<name>_step". NaN after a run diverged.
     store : path-like, optional
-        A folder for finished chunks of 8 cells, or of 1024 on the torch engines. A sweep that was stopped goes on from
-        there when it is called again; damaged chunks are run again. A store of other settings is refused.
+        A folder for finished chunks of 8 cells, or of 1024 on the torch and 4096 on the CUDA engines. A sweep that was
+        stopped goes on from there when it is called again, with engine="auto" by the engine that it was begun with;
+        damaged chunks are run again. A store of other settings, or of another engine, is refused.
     workers : int, optional
         Processes; default: one a core, and one for the torch engines. Inside
         `joblib.parallel_config(backend="dask")` the workers are the cluster's, and `store` must be a folder that all
         of them see.
-    engine : {"auto", "numpy", "compiled", "torch", "torch32"}
-        The first three as for `train`. "torch" trains thousands of networks at once, in float64, and "torch32" in
-        float32, which agrees in distribution where runs are chaotic; both need PyTorch. They are for a GPU: on a
-        processor "compiled" is faster.
+    engine : {"auto", "numpy", "compiled", "torch", "torch32", "cuda", "cuda32"}
+        "numpy" and "compiled" as for `train`. "torch" trains thousands of networks at once, in float64, and "torch32"
+        in float32, which agrees in distribution where runs are chaotic; both need PyTorch. They are for a GPU: on a
+        processor "compiled" is faster. "cuda" and "cuda32" make many updates per launch on an NVIDIA GPU; they need
+        numba-cuda and PyTorch, and leave what does not fit a thread block to the torch engines, with a warning.
+        "auto" takes "cuda" if there is a GPU and the sweep is large (4 million updates over all runs, 256 runs), and
+        says so; else the processor.
     device : str, optional
-        Of the torch engines, such as "cpu" or "cuda"; default: a GPU where PyTorch finds one. What a run measures
-        besides "loss", "static_loss", "accuracy" and "validation_accuracy" is computed on the processor, and so is
-        what the table holds of its end, in float64.
+        Of the torch and the CUDA engines, such as "cpu" or "cuda"; default: a GPU if there is one. What a run measures
+        besides "loss", "static_loss", "accuracy" and "validation_accuracy" is computed on the processor; what the
+        table holds of its end is computed on the device, in float64.
     progress : bool
         Show a progress bar where it takes longer than a second.
 
@@ -88,7 +93,7 @@ def sweep(
     TypeError, ValueError
         Where an argument is out of range, or the store holds other settings.
     ImportError
-        Where a torch engine is asked for and PyTorch is missing.
+        If a torch engine is asked for and PyTorch is missing, or a CUDA engine and numba-cuda is missing or too old.
 
     Examples
     --------
@@ -108,9 +113,21 @@ def sweep(
         measure=measure,
         engine=ensembles.choose(engine, device),
     )
+    if engine == "auto":
+        plan = plan.with_engine(_best_engine(plan, None if store is None else Store.engine_in(Path(store))))
+    if plan.engine.device is not None and engine == "auto":
+        _progress.say(f"sweeping on {plan.engine.device} with engine {plan.engine.name!r}", shown=progress)
     workers = plan.engine.workers if workers is None else check.integer("workers", workers, least=1)
     folder = None if store is None else Store(Path(store), plan.settings())
     return over_grid(plan, _run_all(plan, folder, workers, progress))
+
+
+def _best_engine(plan: Plan, begun_with: str | None) -> EnsembleEngine:
+    """A GPU if the sweep is large enough; for a store, the engine that it was begun with: engines are not mixed."""
+    if begun_with is not None:
+        return ensembles.choose(begun_with)
+    members = [plan.member(cell) for cell in plan.runs]
+    return ensembles.gpu_engine(members, plan.steps) or plan.engine
 
 
 def _run_all(plan: Plan, store: Store | None, workers: int, progress: bool) -> xr.Dataset:
@@ -130,8 +147,9 @@ def _run_chunk(plan: Plan, number: int, store: Store | None) -> tuple[int, xr.Da
     """Train a chunk of the runs, in a worker, and keep the results where there is a store."""
     numbers = plan.chunks()[number]
     with threadpool_limits(1, "blas"):  # the same sums in every worker, and no more threads than workers
-        endings = plan.engine.train(plan.ensemble(numbers))
-        rows = [columns(plan, plan.runs[n], result) for n, result in zip(numbers, endings, strict=True)]
+        ensemble = plan.ensemble(numbers)
+        results = list(plan.engine.train(ensemble))
+        rows = [columns(*run) for run in zip(results, plan.engine.final_values(ensemble, results), strict=True)]
     table = of_runs(numbers, rows)
     if store is not None:
         store.write(number, table)

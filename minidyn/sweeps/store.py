@@ -28,6 +28,12 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         storage.atomically(path, lambda part: part.write_text(json.dumps(settings, indent=1)))
 
+    @staticmethod
+    def engine_in(folder: Path) -> str | None:
+        """The name of the engine that a store was begun with, or None if there is no store yet."""
+        path = folder / "settings.json"
+        return json.loads(path.read_text()).get("engine") if path.exists() else None
+
     def _check_settings(self, there: dict[str, Any], here: dict[str, Any]) -> None:
         different = [name for name in {**there, **here} if there.get(name) != here.get(name)]
         if different:
