@@ -21,6 +21,7 @@ except ImportError as error:
     raise ImportError("minidyn.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'") from error
 
 from minidyn.torch.curvature import top_eigenvalues
+from minidyn.torch.folders import image_folder
 from minidyn.torch.grid import train_grid
 from minidyn.torch.images import Images, cifar10, digits
 from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
@@ -38,6 +39,7 @@ __all__ = [
     "cifar10",
     "digits",
     "empirical_ntk",
+    "image_folder",
     "top_eigenvalues",
     "train_grid",
     "valley_slice",

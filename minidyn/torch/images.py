@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,14 @@ class Images:
     labels : torch.Tensor, shape (P,)
         int64, 0 to `classes` - 1.
     classes : int
+    names : tuple of str
+        Of the classes, if they have names.
     """
 
     x: Tensor
     labels: Tensor
     classes: int
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -48,7 +51,7 @@ class Images:
 
     def to(self, device: Any) -> Images:
         """The same images on a device."""
-        return Images(self.x.to(device), self.labels.to(device), self.classes)
+        return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
 
 def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Images]:
@@ -90,7 +93,7 @@ def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Ima
         raise ImportError("digits() needs scikit-learn: pip install 'minidyn[images]'") from error
     found = load_digits()
     pixels, labels = found.images[order, None], found.target[order]
-    return _standardised(pixels, labels, slice(size), slice(DIGITS_TRAIN, None))
+    return standardised(pixels, labels, slice(size), slice(DIGITS_TRAIN, None))
 
 
 def cifar10(
@@ -132,7 +135,7 @@ def cifar10(
     """
     order, size = _order(CIFAR10_TRAIN, CIFAR10_TRAIN, train_size, seed)
     pixels, labels = _read_cifar10(_fetch_cifar10(folder))
-    return _standardised(pixels, labels, order[:size], slice(CIFAR10_TRAIN, None))
+    return standardised(pixels, labels, order[:size], slice(CIFAR10_TRAIN, None))
 
 
 def _fetch_cifar10(folder: str | os.PathLike[str] | None) -> Path:
@@ -165,14 +168,19 @@ def _order(total: int, most: int, train_size: int | None, seed: int) -> tuple[ND
     return np.random.RandomState(check.integer("seed", seed, least=0, most=2**32 - 1)).permutation(total), size
 
 
-def _standardised(pixels: NDArray, labels: NDArray, train: Any, validation: Any) -> tuple[Images, Images]:
-    """The two parts that the indices pick, shifted and scaled a channel by the training part's mean and deviation."""
+def standardised(
+    pixels: NDArray, labels: NDArray, train: Any, validation: Any, names: tuple[str, ...] = ()
+) -> tuple[Images, Images]:
+    """The two parts that the indices pick, each channel shifted and scaled by the training part's mean and deviation.
+
+    Classes are the 10 digits or, if `names` are given, those.
+    """
     mean, deviation = (f(pixels[train], axis=(0, 2, 3), keepdims=True).astype(np.float32) for f in (np.mean, np.std))
 
     def part(index: Any) -> Images:
         x = pixels[index].astype(np.float32)
         x -= mean
         x /= np.maximum(deviation, np.float32(1e-12))
-        return Images(torch.from_numpy(x), torch.from_numpy(labels[index].astype(np.int64)), 10)
+        return Images(torch.from_numpy(x), torch.from_numpy(labels[index].astype(np.int64)), len(names) or 10, names)
 
     return part(train), part(validation)
