@@ -9,7 +9,6 @@ dynamical systems, and bifurcations of vector fields", 1983, theorem 3.5.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,17 +19,13 @@ from numpy.polynomial import Polynomial
 from numpy.typing import ArrayLike, NDArray
 
 from minidyn import _checks as check
-from minidyn import derivatives, model
+from minidyn import derivatives, lines, model
 from minidyn.eigenvalues import lanczos
 from minidyn.losses import Loss
-from minidyn.mlp import has_closed_forms
 from minidyn.model import Model
 from minidyn.task import Task
 
-Line = Callable[[NDArray, int], NDArray]  # offsets (n,) and an order k -> the k-th derivative of F there, (n,)
-
 NODES = 128  # points of a fit
-ENTRIES = 2**19  # numbers per layer that a block of offsets may take at once: 4 MB
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ class ValleySlice:
     direction: NDArray = field(repr=False)
     learning_rate: float
     radius: float
-    line: Line = field(repr=False)
+    line: lines.Line = field(repr=False)
 
     def value(self, x: ArrayLike) -> Any:
         """F(w̄ + x u), in the shape of `x`: a number or an array of offsets."""
@@ -264,8 +259,8 @@ def valley_slice(
         product = derivatives.hessian_product(net, unflatten(vector), task, loss, step)
         direction = lanczos(product, len(vector)).vectors[:, 0]
     unit = unit_direction(direction, len(vector))
-    line = _Line(net=net, task=task, loss=loss, step=step, start=vector, unit=unit, unflatten=unflatten)
-    return ValleySlice(direction=unit, learning_rate=rate, radius=radius, line=line.derivative)
+    line = lines.through(unflatten(vector), unflatten(unit), lines.Problem(net, task, loss, step))
+    return ValleySlice(direction=unit, learning_rate=rate, radius=radius, line=line)
 
 
 def valley_floor(run: Any, step: int, *, window: int = 64) -> Any:
@@ -329,53 +324,3 @@ def unit_direction(direction: ArrayLike, size: int) -> NDArray:
     if not 0 < length < np.inf:
         raise ValueError(f"direction must have a length above 0, got {length}")
     return vector / length
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Line:
-    """A line in parameter space, and the derivatives of F along it with the Γ of a step."""
-
-    net: Any
-    task: Task
-    loss: Loss
-    step: int
-    start: NDArray
-    unit: NDArray
-    unflatten: Callable[[NDArray], Any]
-
-    @property
-    def derivative(self) -> Line:
-        """In closed form where the outputs are an `MLP`'s own, else by autograd."""
-        return self._in_closed_form if has_closed_forms(self.net) else self._by_autograd
-
-    def _in_closed_form(self, x: NDArray, order: int) -> NDArray:
-        size = max(1, ENTRIES // (len(self.task) * max(self.net.widths)))
-        blocks = [self._block(x[first : first + size], order) for first in range(0, len(x), size)]
-        return np.concatenate([np.empty(0), *blocks])
-
-    def _block(self, x: NDArray, order: int) -> NDArray:
-        params, direction = self.unflatten(self.start), self.unflatten(self.unit)
-        outputs = self.net.logits_along(params, direction, self.task.x, x, order)
-        if order == 0:
-            return np.array([self.loss.value(logits, self.task.labels, self.step) for logits in outputs[0]])
-        logits, *changes = (a.reshape(-1, a.shape[-1]) for a in outputs)
-        labels = np.tile(self.task.labels, len(x))
-        terms = (self.loss.gradient(logits, labels, self.step) * changes[-1]).sum(axis=1)
-        if order == 2:
-            bend = self.loss.curvature(logits, labels, self.step)
-            terms += np.einsum("pi,pij,pj->p", changes[0], bend, changes[0])
-        return terms.reshape(len(x), -1).sum(axis=1) * len(x)  # the loss is a mean over all offsets' samples
-
-    def _by_autograd(self, x: NDArray, order: int) -> NDArray:
-        function = (self._value, self._force, self._curvature)[order]
-        return np.array([function(self.unflatten(self.start + offset * self.unit)) for offset in x], float)
-
-    def _value(self, params: Any) -> float:
-        return self.loss.value(self.net.logits(params, self.task.x), self.task.labels, self.step)
-
-    def _force(self, params: Any) -> float:
-        logits, pullback = derivatives.vjp(self.net, params, self.task.x)
-        return pullback(self.loss.gradient(logits, self.task.labels, self.step)) @ self.unit
-
-    def _curvature(self, params: Any) -> float:
-        return derivatives.hessian_product(self.net, params, self.task, self.loss, self.step)(self.unit) @ self.unit

@@ -21,7 +21,7 @@ LAYERS = (
     ("losses", "mlp"),
     ("model",),
     ("derivatives", "eigenvalues"),
-    ("curvature", "tangent_kernel", "valley"),
+    ("curvature", "tangent_kernel", "lines", "valley"),
     ("training",),
     ("ensembles",),
     ("sweeps",),

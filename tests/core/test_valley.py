@@ -162,8 +162,31 @@ def test_offsets_keep_their_shape_and_blocks_leave_no_trace(monkeypatch):
     assert whole.shape == (5, 6)
     assert np.ndim(cut.force(0.3)) == 0
     assert cut.force([]).shape == (0,)
-    monkeypatch.setattr("minidyn.valley.ENTRIES", 1)
+    monkeypatch.setattr("minidyn.lines.ENTRIES", 1)
+    cut = md.valley_slice(*problem, learning_rate=1.0, direction=direction)
     np.testing.assert_allclose(cut.force(x), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_table_of_quadratics_agrees_with_the_network_multiplied_out(loss, monkeypatch):
+    problem, direction, x = fully_connected(1, loss)
+    table = md.valley_slice(*problem, learning_rate=1.0, direction=direction)
+    monkeypatch.setattr("minidyn.lines.TABLE", 0)
+    whole = md.valley_slice(*problem, learning_rate=1.0, direction=direction)
+    for name in ("value", "force", "curvature_at"):
+        np.testing.assert_allclose(getattr(table, name)(x), getattr(whole, name)(x), rtol=1e-10, atol=1e-14)
+
+
+def test_a_unit_that_switches_at_the_floor_itself_is_off_there():
+    net, task = md.MLP(2, 20, 3), md.spiral(10)
+    params = [(weight, 0 * bias) for weight, bias in net.init(0)]  # at the spiral's centre every unit is at its switch
+    direction = np.random.RandomState(0).randn(net.size)
+    problem = params, task, md.CrossEntropy(md.Oscillation(20, 100)), 30
+    cut = md.valley_slice(net, *problem, learning_rate=1.0, direction=direction)
+    own = md.valley_slice(Plain(2, 20, 3), *problem, learning_rate=1.0, direction=direction)
+    assert cut.force(0.0) == pytest.approx(own.force(0.0), rel=1e-12)
+    assert cut.force(0.0) != pytest.approx(cut.force(1e-12), rel=1e-9)
+    assert cut.force(0.0) != pytest.approx(cut.force(-1e-12), rel=1e-9)
 
 
 def test_the_slice_is_a_line_of_the_landscape_through_the_sharpest_direction():
