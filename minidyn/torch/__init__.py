@@ -12,7 +12,8 @@
 
 Images: `python -m minidyn.torch digits --amplitude 10 --period 100` trains Myrtle5; `Trainer` does it from Python.
 Ensembles of small networks: `minidyn.sweep(..., engine="torch")`; `python -m minidyn.torch.benchmark` times them.
-Works with PyTorch 2.6 and later. Everything here is tested on the CPU; none of it has yet been run on a GPU.
+Works with PyTorch 2.6 and later. Everything here is tested on the CPU. On 2026-11-27 the tests passed on one NVIDIA
+H100, but for two that assumed the CPU; the CUDA graph of `Trainer` came after that, and has not been run on a GPU yet.
 """
 
 try:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from minidyn import _checks as check
 from minidyn import _progress, storage
 from minidyn.torch.images import Images
 from minidyn.torch.losses import _DynamicalLoss
+from minidyn.torch.update import GraphedUpdate, Update
 
 CHUNK = 1000  # images that are evaluated at a time
 SERIES = ("loss", "static_loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -94,7 +98,10 @@ class Trainer:
         self.measure_every = check.integer("measure_every", measure_every, least=1)
         self.mixed_precision = bool(mixed_precision)
         self.device = torch.device(device) if device is not None else _default_device()
+        on_cuda = self.device.type == "cuda"
         self.model, self.loss = model.to(self.device), loss.to(self.device)
+        if on_cuda:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train, self.validation = train.to(self.device), validation and validation.to(self.device)
         learning_rate = check.real("learning_rate", learning_rate, above=0)
         momentum = check.real("momentum", momentum, least=0)
@@ -102,23 +109,36 @@ class Trainer:
         self.optimizer = torch.optim.SGD(
             model.parameters(), learning_rate, momentum=momentum, weight_decay=weight_decay
         )
-        self.settings = {
-            "learning_rate": learning_rate,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
+        self.done = 0
+        self._entries: list[dict[str, Any]] = []
+        self._batch_losses: list[Tensor] = []
+        self._eager = Update(
+            self.model,
+            self.loss,
+            self.optimizer,
+            self.train,
+            batch_size=self.batch_size,
+            mixed_precision=self.mixed_precision,
+        )
+        self._forget_graph()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """All that a checkpoint must agree on; the images by a checksum, which takes a while if they are many."""
+        options = self.optimizer.defaults
+        return {
+            "learning_rate": options["lr"],
+            "momentum": options["momentum"],
+            "weight_decay": options["weight_decay"],
             "batch_size": self.batch_size,
             "seed": self.seed,
             "mixed_precision": self.mixed_precision,
             "measure_every": self.measure_every,
-            "model": str(model),
-            "loss": str(loss),
-            "train": _fingerprint(train),
-            "validation": _fingerprint(validation),
+            "model": str(self.model),
+            "loss": str(self.loss),
+            "train": _fingerprint(self.train),
+            "validation": _fingerprint(self.validation),
         }
-        self.done = 0
-        self._entries: list[dict[str, Any]] = []
-        self._batch_losses: list[Tensor] = []
-        self._epoch: tuple[int, Tensor] = -1, torch.empty(0)
 
     def run(
         self,
@@ -157,7 +177,9 @@ class Trainer:
 
         Notes
         -----
-        On the CPU a resumed run ends with the same bits; on a GPU as far as its kernels are deterministic.
+        On the CPU a resumed run ends with the same bits; on a GPU as far as its kernels are deterministic. There the
+        update is replayed as a CUDA graph, with images in channels-last order; a model that draws random numbers, such
+        as dropout, runs eagerly.
         """
         steps = check.integer("steps", steps, least=0)
         interval = check.integer("checkpoint_every", checkpoint_every, least=1)
@@ -169,11 +191,12 @@ class Trainer:
         with (
             _progress.bar(max(steps - self.done, 0), "training", "steps", shown=progress) as bar,
             self._own_randomness(),
+            _fastest_convolutions(),
         ):
             while self.done < steps:
                 if not self._measure_if(self.done % self.measure_every == 0):
                     return self.history
-                self._update()
+                self._advance()
                 bar.update(1)
                 if path is not None and self.done % interval == 0:
                     self.save(path)
@@ -239,29 +262,34 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.loss.load_state_dict(state["loss"])
         self.done, self._entries, self._batch_losses = state["done"], state["entries"], [state["batch_losses"]]
+        self._forget_graph()
 
-    def _update(self) -> None:
+    def _advance(self) -> None:
         """One batch, one update, one tick of the clock."""
+        epoch, batch = divmod(self.done, len(self._eager.values))
+        if self._epoch != epoch:
+            self._begin_epoch(epoch, batch)
         torch.manual_seed((self.seed << 32) + self.done)
         self.model.train()
         self.loss.train()
-        batch = self._batch()
-        self.optimizer.zero_grad()
-        with self._autocast():
-            value = self.loss(self.model(self.train.x[batch]), self.train.labels[batch])
-        value.backward()
-        self.optimizer.step()
+        self._update(min(self.batch_size, len(self.train) - batch * self.batch_size))
         self.loss.step()
-        self._batch_losses.append(value.detach()[None])  # read later, so that the device need not wait
+        self._batch_losses.append(self._eager.values[batch : batch + 1].clone())  # read later: the device need not wait
         self.done += 1
 
-    def _batch(self) -> Tensor:
-        samples = len(self.train)
-        epoch, batch = divmod(self.done, -(-samples // self.batch_size))
-        if self._epoch[0] != epoch:
-            order = np.random.RandomState([self.seed, epoch]).permutation(samples)
-            self._epoch = epoch, torch.from_numpy(order).to(self.device)
-        return self._epoch[1][batch * self.batch_size : (batch + 1) * self.batch_size]
+    def _forget_graph(self) -> None:
+        """Begin with eager updates and a new epoch: what a graph has captured, and what it reads, stands elsewhere."""
+        self._update: Callable[[int], None]
+        self._update = GraphedUpdate(self._eager) if self.device.type == "cuda" else self._eager
+        self._epoch = -1  # whose order and Γ stand on the device
+
+    def _begin_epoch(self, epoch: int, batch: int) -> None:
+        """Each epoch has an order of its own, and Γ of its updates, from the clock's on."""
+        order = np.random.RandomState([self.seed, epoch]).permutation(len(self.train))
+        steps = np.maximum(0, int(self.loss.clock) + np.arange(len(self._eager.values)) - batch)
+        gammas = torch.from_numpy(self.loss.gamma.weights(steps))
+        self._eager.begin_epoch(torch.from_numpy(order), gammas, batch)
+        self._epoch = epoch
 
     def _measure_if(self, due: bool) -> bool:
         """Add an entry to the record where one is due and not yet there; whether the loss is finite."""
@@ -290,16 +318,13 @@ class Trainer:
 
     def _logits(self, images: Images) -> Tensor:
         self.model.eval()
-        with self._autocast():
+        with self._eager.autocast():
             return torch.cat([self.model(part) for part in images.x.split(CHUNK)]).float()
 
     def _gathered_batch_losses(self) -> Tensor:
         if self._batch_losses:
             self._batch_losses = [torch.cat([part.cpu().float() for part in self._batch_losses])]
         return self._batch_losses[0] if self._batch_losses else torch.empty(0)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)
 
     def _own_randomness(self) -> Any:
         """Leave the random state of the program that calls as it was."""
@@ -311,6 +336,17 @@ class Trainer:
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:
     return int((logits.argmax(dim=1) == labels).sum()) / len(labels)
+
+
+@contextmanager
+def _fastest_convolutions() -> Iterator[None]:
+    """Let cuDNN time its algorithms for the shapes that it sees, and keep the fastest."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _default_device() -> torch.device:

@@ -19,7 +19,14 @@ AXES = {"amplitudes": [1, 6], "periods": [2, 4], "seeds": [0, 3]}
 def make_trainer(amplitude, period, seed, **options):
     train, validation = mt.digits(train_size=30, seed=seed)
     loss = mt.DynamicalCrossEntropyLoss(amplitude, period, 10)
-    options = {"validation": validation, "batch_size": 30, "learning_rate": 0.02, "seed": seed, **options}
+    options = {
+        "validation": validation,
+        "batch_size": 30,
+        "learning_rate": 0.02,
+        "seed": seed,
+        "device": "cpu",
+        **options,
+    }
     return mt.Trainer(mt.Myrtle5(1, width=3, seed=seed), train, loss, **options)
 
 
@@ -50,7 +57,7 @@ def test_the_period_of_a_static_loss_makes_no_difference_and_is_run_once():
 
 
 def test_a_stopped_grid_goes_on_where_it_was(tmp_path, monkeypatch):
-    whole, update, done = train(), mt.Trainer._update, []
+    whole, update, done = train(), mt.Trainer._advance, []
 
     def counted(trainer):
         update(trainer)
@@ -58,7 +65,7 @@ def test_a_stopped_grid_goes_on_where_it_was(tmp_path, monkeypatch):
         if len(done) == 2 * STEPS + 8:  # in the third run
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(mt.Trainer, "_update", counted)
+    monkeypatch.setattr(mt.Trainer, "_advance", counted)
     with pytest.raises(KeyboardInterrupt):
         train(checkpoints=tmp_path, checkpoint_every=5)
     assert train(checkpoints=tmp_path, checkpoint_every=5).equals(whole)

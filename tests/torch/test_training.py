@@ -54,9 +54,9 @@ def test_the_record(uninterrupted):
     np.testing.assert_array_equal(history.weights, gamma.weights(history.step.values))
     start = worker.make_trainer()
     with torch.no_grad():
-        logits = start.model(start.train.x)
+        logits = start.model(start.train.x).cpu()
     first = history.isel(step=0)
-    labels = start.train.labels.numpy()
+    labels = start.train.labels.cpu().numpy()
     assert float(first.loss) == pytest.approx(
         md.CrossEntropy(gamma).value(logits.double().numpy(), labels, 0), rel=1e-5
     )
