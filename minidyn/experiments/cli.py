@@ -1,41 +1,49 @@
-"""The command line: `minidyn list`, `minidyn run NAME [--full]`, `minidyn rerun NAME [--full]`, `minidyn show NAME`."""
+"""The command line: `minidyn list`, `minidyn run NAME [--full]`, `minidyn rerun NAME [--full]`, `minidyn show NAME`.
+
+Whatever can be known to fail is checked before the first experiment starts; then each result is stored as soon as it
+is there, and an experiment that fails does not stop the others.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import xarray as xr
+
+import minidyn as md
 from minidyn.experiments import registry, results
+from minidyn.experiments.registry import Experiment
 
 TOLERANCE = 3  # in units of the stored standard deviation; see `results.reproduction_error`
+RESULTS = Path("minidyn-results")
+BROKEN_PIPE = 141  # the exit status of what writes to a closed pipe, as shells give it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="minidyn", description="The experiments behind the book's figures.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name the experiments")
-    run = commands.add_parser("run", help="run one, keep its result and sum it up")
-    run.add_argument("name", nargs="+", metavar="NAME", help="an experiment, or several, or 'all'")
-    run.add_argument("--full", action="store_true", help="the size that the book shows (default: seconds)")
-    run.add_argument("--quiet", action="store_true", help="no progress bars")
-    rerun = commands.add_parser("rerun", help="run a part of the book's results again and report what moved")
-    rerun.add_argument("name", nargs="+", metavar="NAME", help="an experiment, or several, or 'all'")
-    rerun.add_argument("--full", action="store_true", help="the whole of them (default: a sample)")
-    rerun.add_argument("--quiet", action="store_true", help="no progress bars")
-    show = commands.add_parser("show", help="sum up a stored result and say where it comes from")
-    show.add_argument("name", metavar="NAME")
-    for command in (run, rerun, show):
-        command.add_argument(
-            "--folder", type=Path, help="where results are kept (default: minidyn-results; for rerun, the book's)"
-        )
-    chosen = parser.parse_args(arguments)
+    """Run the command line and return the exit status.
+
+    0: done; 1: an experiment failed, or a rerun moved; 2: the request cannot be met, and nothing was run;
+    130: interrupted; 141: the reader of the output has gone.
+    """
+    request = _parser().parse_args(arguments)
+    command = {"list": _list, "run": _run, "rerun": _rerun, "show": _show}[request.command]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without η and λ
     try:
-        return {"list": _list, "run": _run, "rerun": _rerun, "show": _show}[chosen.command](chosen)
-    except (ValueError, FileNotFoundError) as error:
+        status = command(request)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its exit
+        return BROKEN_PIPE
+    except (ValueError, OSError, ImportError) as error:
         print(f"minidyn: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -43,58 +51,112 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _list(chosen: argparse.Namespace) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="minidyn", description="The experiments behind the book's figures.")
+    parser.add_argument("--version", action="version", version=f"minidyn {md.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name the experiments")
+    run = commands.add_parser("run", help="run experiments, store their results and sum them up")
+    run.add_argument("--full", action="store_true", help="the size that the book shows (default: seconds)")
+    rerun = commands.add_parser("rerun", help="run a part of the book's results again and report what moved")
+    rerun.add_argument("--full", action="store_true", help="the whole of them (default: a sample)")
+    for command in (run, rerun):
+        command.add_argument("name", nargs="+", metavar="NAME", help="an experiment, or several, or 'all'")
+        command.add_argument("--quiet", action="store_true", help="no progress bars")
+    show = commands.add_parser("show", help="sum up a stored result and say where it comes from")
+    show.add_argument("name", metavar="NAME")
+    run.add_argument("--folder", type=Path, default=RESULTS, help="where results are stored (default: %(default)s)")
+    rerun.add_argument("--folder", type=Path, help="where the stored results are (default: those of the book)")
+    show.add_argument("--folder", type=Path, help=f"where the result is (default: {RESULTS}, then those of the book)")
+    return parser
+
+
+def _list(request: argparse.Namespace) -> int:
     for experiment in registry.all_experiments():
         claims = f" [{', '.join(experiment.claims)}]" if experiment.claims else ""
         print(f"{experiment.part:12} {experiment.name:28} {experiment.shows}{claims}")
     return 0
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    size = "full" if chosen.full else "quick"
-    requested = _requested(chosen)
-    for number, experiment in enumerate(requested, 1):
-        print(f"[{number}/{len(requested)}] {experiment.name} ({size}): {experiment.shows}")
-        began = time.perf_counter()
-        data = experiment.run(size, progress=not chosen.quiet)
-        seconds = time.perf_counter() - began
-        data.attrs |= results.provenance(experiment, size, seconds)
-        path = results.save(data, experiment.name, _folder(chosen))
-        print(f"{experiment.summary(data)}\n{seconds:.1f} s; kept in {path}")
-    return 0
+def _run(request: argparse.Namespace) -> int:
+    size = "full" if request.full else "quick"
+    experiments = _requested(request.name)
+    results.check_writable([experiment.name for experiment in experiments], request.folder)
+    failures: list[str] = []
+    for number, experiment in enumerate(experiments, 1):
+        print(f"[{number}/{len(experiments)}] {experiment.name} ({size}): {experiment.shows}", flush=True)
+        with _survived(experiment, failures):
+            attributes, began = results.provenance(experiment, size), time.perf_counter()
+            data = experiment.run(size, progress=not request.quiet)
+            seconds = time.perf_counter() - began
+            path = _store(data.assign_attrs(attributes, seconds=round(seconds, 1)), experiment.name, request.folder)
+            print(f"{seconds:.1f} s; stored in {path}", flush=True)
+            print(experiment.summary(data), flush=True)
+    return _report(failures)
 
 
-def _rerun(chosen: argparse.Namespace) -> int:
-    """1 if something moved by more than three stored standard deviations."""
-    requested, far = _requested(chosen), []
-    for number, experiment in enumerate(requested, 1):
-        stored = results.load(experiment.name, chosen.folder)
-        changed = {} if chosen.full else experiment.sample
-        fresh = experiment.run("full", progress=not chosen.quiet, **changed)
-        errors = sorted(results.reproduction_error(stored, fresh).items(), key=lambda item: -item[1])
-        far += [f"{experiment.name}: {name}" for name, error in errors if error > TOLERANCE]
-        shown = ", ".join(f"{name} {error:.2g}" for name, error in errors[:4])
-        said = f"{experiment.name}: distance in stored standard deviations: {shown}"
-        print(f"[{number}/{len(requested)}] {said}", flush=True)
-    print(f"moved by more than {TOLERANCE}: {', '.join(far)}" if far else f"nothing moved by more than {TOLERANCE}")
-    return 1 if far else 0
+def _store(data: xr.Dataset, name: str, folder: Path) -> Path:
+    """Write a result, in the system's folder for temporary files if that is the only place left."""
+    try:
+        return results.save(data, name, folder)
+    except OSError as error:
+        path = results.save_elsewhere(data, name)
+        print(f"minidyn: {name} cannot be stored in {folder}: {error}; it is in {path} instead", file=sys.stderr)
+        raise
 
 
-def _requested(chosen: argparse.Namespace) -> list[registry.Experiment]:
-    return registry.all_experiments() if chosen.name == ["all"] else [registry.find(name) for name in chosen.name]
+def _rerun(request: argparse.Namespace) -> int:
+    experiments = _requested(request.name)
+    stored = {experiment.name: results.load(experiment.name, request.folder) for experiment in experiments}
+    moved: list[str] = []
+    failures: list[str] = []
+    for number, experiment in enumerate(experiments, 1):
+        with _survived(experiment, failures):
+            changes = {} if request.full else experiment.sample
+            fresh = experiment.run("full", progress=not request.quiet, **changes)
+            errors = results.reproduction_error(stored[experiment.name], fresh)
+            ordered = sorted(errors.items(), key=lambda item: -item[1])
+            moved += [f"{experiment.name}: {name}" for name, error in ordered if error > TOLERANCE]
+            shown = ", ".join(f"{name} {error:.2g}" for name, error in ordered[:4])
+            said = f"{experiment.name}: distance in stored standard deviations: {shown}"
+            print(f"[{number}/{len(experiments)}] {said}", flush=True)
+    print(f"moved by more than {TOLERANCE}: {', '.join(moved)}" if moved else f"nothing moved by more than {TOLERANCE}")
+    return max(_report(failures), int(bool(moved)))
 
 
-def _show(chosen: argparse.Namespace) -> int:
-    experiment = registry.find(chosen.name)
-    folders = [_folder(chosen)] if chosen.folder else [_folder(chosen), results.book_data()]
+def _requested(names: Sequence[str]) -> list[Experiment]:
+    """The experiments of these names, each once, all of which can run here."""
+    experiments = registry.all_experiments() if list(names) == ["all"] else [*map(registry.find, dict.fromkeys(names))]
+    for experiment in experiments:
+        experiment.check_installed()
+    return experiments
+
+
+@contextmanager
+def _survived(experiment: Experiment, failures: list[str]) -> Iterator[None]:
+    """Go on with the next experiment if this one fails, and note the failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        failures.append(f"{experiment.name}: {type(error).__name__}: {error}")
+
+
+def _report(failures: Sequence[str]) -> int:
+    for failure in failures:
+        print(f"minidyn: failed: {failure}", file=sys.stderr)
+    return int(bool(failures))
+
+
+def _show(request: argparse.Namespace) -> int:
+    experiment = registry.find(request.name)
+    folders = [request.folder] if request.folder else [RESULTS, results.book_data()]
     folder = next((f for f in folders if results.path_of(experiment.name, f).exists()), folders[-1])
     data = results.load(experiment.name, folder)
     print(f"{experiment.name}: {experiment.shows}\n{experiment.summary(data)}\n{results.note(data)}")
     return 0
-
-
-def _folder(chosen: argparse.Namespace) -> Path:
-    return chosen.folder or Path("minidyn-results")
 
 
 if __name__ == "__main__":

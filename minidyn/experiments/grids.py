@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import minidyn as md
+from minidyn import _checks as check
 
 ENDS = ("accuracy", "validation_accuracy", "static_loss", "sharpness")  # what is stored of the end of a run
 
@@ -20,6 +21,10 @@ class Budget:
 
     steps: int
     rest: int
+
+    def __post_init__(self) -> None:
+        check.integer("steps", self.steps, least=0)
+        check.integer("rest", self.rest, least=0, most=self.steps)
 
 
 FULL = Budget(steps=35000, rest=5000)

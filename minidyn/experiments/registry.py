@@ -8,6 +8,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import xarray as xr
@@ -50,6 +51,8 @@ class Experiment:
         All arguments at the two sizes: hours for the book, seconds for the tests.
     sample : mapping
         The arguments that differ from `full` in a small part of it, which can be compared with the stored whole.
+    needs : tuple of str
+        The optional packages that it imports.
     function : callable
         Takes the arguments by keyword and returns the results.
     summary : callable
@@ -63,6 +66,7 @@ class Experiment:
     full: Mapping[str, Any]
     quick: Mapping[str, Any]
     sample: Mapping[str, Any]
+    needs: tuple[str, ...]
     function: Callable[..., xr.Dataset]
     summary: Callable[[xr.Dataset], str]
 
@@ -80,8 +84,11 @@ class Experiment:
             If the size is unknown.
         TypeError
             If the experiment has no argument of that name.
+        ImportError
+            If it needs a package that is not installed.
         """
         arguments = self.arguments(size)
+        self.check_installed()
         _check_names(f"experiment {self.name!r}", changes, arguments)
         with _progress.bars(shown=progress):
             return self.function(**_grouped(_defaults(self.function), {**arguments, **changes}))
@@ -89,6 +96,12 @@ class Experiment:
     def arguments(self, size: str) -> Mapping[str, Any]:
         """All arguments at a size, "quick" or "full"."""
         return self.quick if check.choice("size", size, SIZES) == "quick" else self.full
+
+    def check_installed(self) -> None:
+        """Raise an ImportError if the experiment needs a package that is not installed."""
+        missing = [package for package in self.needs if find_spec(package) is None]
+        if missing:
+            raise ImportError(f"experiment {self.name!r} needs {', '.join(missing)}: pip install 'minidyn[all]'")
 
 
 _REGISTERED: dict[str, Experiment] = {}
@@ -102,6 +115,7 @@ def experiment(
     claims: tuple[str, ...] = (),
     quick: Mapping[str, Any],
     sample: Mapping[str, Any],
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an experiment.
 
@@ -110,7 +124,7 @@ def experiment(
 
     Parameters
     ----------
-    name, shows, summary, claims
+    name, shows, summary, claims, needs
         As for `Experiment`.
     quick, sample : mapping
         The arguments that differ from the full size in a run of seconds, and in a part of the full run.
@@ -133,6 +147,7 @@ def experiment(
             full=full,
             quick={**full, **quick},
             sample=sample,
+            needs=needs,
             function=function,
             summary=summary,
         )

@@ -6,6 +6,9 @@ import datetime
 import json
 import os
 import platform
+import re
+import tempfile
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from minidyn import _renamed, storage
+from minidyn._version import __version__
 from minidyn.experiments.registry import Experiment
 
 _renamed.names(__name__, moved="minidyn.experiments.results.reproduction_error")
@@ -51,13 +55,24 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> xr.Dataset:
     path = path_of(name, folder)
     if not path.exists():
         raise FileNotFoundError(f"no result of {name!r} in {path.parent}: make it with `minidyn run {name} --full`")
-    return xr.load_dataset(path, engine=storage.ENGINE)
+    try:
+        return xr.load_dataset(path, engine=storage.ENGINE)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"path {str(path)!r} is not a result of an experiment, or it is damaged: {error}") from error
 
 
 def save(data: xr.Dataset, name: str, folder: str | os.PathLike[str] | None = None) -> Path:
-    """Write a result whole or not at all, compressed; the path."""
+    """Write a result whole or not at all, compressed, and return its path.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one of a file.
+    OSError
+        If the folder is not one that can be written to.
+    """
     path = path_of(name, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable([name], path.parent)
     packed = {
         str(n): {"zlib": True, "complevel": 6} for n, v in data.variables.items() if v.ndim and v.dtype.kind in "fiu"
     }
@@ -65,14 +80,37 @@ def save(data: xr.Dataset, name: str, folder: str | os.PathLike[str] | None = No
     return path
 
 
+def save_elsewhere(data: xr.Dataset, name: str) -> Path:
+    """Write a result whose folder has failed to a new folder for temporary files, and return its path."""
+    return save(data, name, tempfile.mkdtemp(prefix="minidyn-results-"))
+
+
+def check_writable(names: Iterable[str], folder: str | os.PathLike[str]) -> None:
+    """Raise an OSError if results of these names cannot be written to a folder, which is made if there is none."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f"folder {str(folder)!r} must be one that can be written to: {error.strerror}") from error
+    for name in names:
+        path = path_of(name, folder)
+        if path.is_dir():
+            raise IsADirectoryError(f"path {str(path)!r} must be a file or nothing, but it is a folder")
+
+
 def path_of(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
+    """The path of a result."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"name must be that of an experiment, of letters, digits and hyphens, got {name!r:.80}")
     return Path(folder or book_data()) / f"{name}.nc"
 
 
-def provenance(experiment: Experiment, size: str, seconds: float) -> dict[str, Any]:
-    """What a stored result says of its making."""
+def provenance(experiment: Experiment, size: str) -> dict[str, Any]:
+    """What a stored result says of its making, besides how many seconds it took."""
     full = " --full" if size == "full" else ""
-    packages = ("minidyn", "numpy", "autograd", "xarray", "numba", "torch")
+    packages = ("numpy", "autograd", "xarray", "numba", "torch")
+    versions = {name: version for name in packages if (version := _version(name))}
     return {
         "experiment": experiment.name,
         "shows": experiment.shows,
@@ -80,11 +118,10 @@ def provenance(experiment: Experiment, size: str, seconds: float) -> dict[str, A
         "size": size,
         "arguments": json.dumps(experiment.arguments(size), default=_plain),
         "command": f"minidyn run {experiment.name}{full}",
-        "seconds": round(seconds, 1),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "device": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
-        "versions": json.dumps({name: version for name in packages if (version := _version(name))}),
+        "versions": json.dumps({"minidyn": __version__, **versions}),
     }
 
 
@@ -124,8 +161,18 @@ def _distance(old: xr.DataArray, new: xr.DataArray, scale: xr.DataArray) -> xr.D
 
 
 def note(data: xr.Dataset) -> str:
-    """One sentence of provenance, for below a figure."""
+    """One sentence of provenance, for below a figure.
+
+    Raises
+    ------
+    ValueError
+        If the data do not say how they were made.
+    """
     a = data.attrs
+    told = ("command", "size", "seconds", "device", "date", "versions", "arguments")
+    missing = [name for name in told if name not in a]
+    if missing:
+        raise ValueError(f"data must be a stored result with its provenance, but they lack {', '.join(missing)}")
     return (
         f"Stored result of `{a['command']}` ({a['size']} size, {a['seconds']:g} s on {a['device']}, {a['date']}, "
         f"minidyn {json.loads(a['versions']).get('minidyn', '?')}). Arguments: {a['arguments']}."

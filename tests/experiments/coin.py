@@ -15,16 +15,16 @@ def register(monkeypatch, name="coin-flips"):
     return register_beside(name)
 
 
-def register_beside(name, function=None):
-    """Register the experiment beside those that are registered."""
-    registry.experiment(
-        name,
-        shows="how often heads come up",
-        claims=("C0",),
-        quick={"seeds": range(3)},
-        sample={"seeds": range(4)},
-        summary=lambda data: f"heads {float(data.heads.mean()):.2f}",
-    )(function or flip)
+def register_beside(name, function=None, **changes):
+    """Register the experiment, perhaps with another function, beside those that are registered."""
+    declaration = {
+        "shows": "how often heads come up",
+        "claims": ("C0",),
+        "quick": {"seeds": range(3)},
+        "sample": {"seeds": range(4)},
+        "summary": lambda data: f"heads {float(data.heads.mean()):.2f}",
+    }
+    registry.experiment(name, **{**declaration, **changes})(function or flip)
     return registry.find(name)
 
 

@@ -136,3 +136,20 @@ def test_a_phase_diagram_is_white_at_the_static_value():
         assert red[0] > red[2]
         assert [label.get_text() for label in ax.get_xticklabels()] == ["100", "5k"]
         plt.close()
+
+
+@pytest.mark.parametrize("name", ["phase-diagram", "held-out", "loss-grid", "digits-grid"])
+def test_a_rest_beyond_the_steps_is_refused_before_anything_runs(name):
+    with pytest.raises(ValueError, match="rest must be an integer >= 0 and <= 40, got 50"):
+        find(name).run("quick", progress=False, steps=40, rest=50)
+
+
+@pytest.mark.parametrize("rest", [0, 40])
+def test_controls_need_steps_before_the_rest_and_in_it(rest):
+    with pytest.raises(ValueError, match=f"rest must be an integer >= 1 and <= 39, got {rest}"):
+        find("controls").run("quick", progress=False, steps=40, rest=rest)
+
+
+def test_an_unknown_control_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match=r"kind must be one of 'static', 'oscillation', .*, got 'thunder'"):
+        find("controls").run("quick", progress=False, controls=(("static", 0), ("thunder", 1)))

@@ -10,6 +10,7 @@ from typing import Any
 import joblib
 import xarray as xr
 
+from minidyn import _checks as check
 from minidyn import _renamed
 from minidyn.experiments.registry import experiment
 from minidyn.experiments.statistics import best_cell, format_mean
@@ -41,6 +42,9 @@ class Recipe:
     learning_rate: float
     steps: int
     rest: int
+
+    def __post_init__(self) -> None:
+        check.integer("rest", self.rest, least=0, most=self.steps)
 
 
 RECIPE = Recipe(train_size=100, width=16, learning_rate=0.05, steps=400, rest=100)
@@ -95,6 +99,7 @@ def _trainer(amplitude: float, period: int, seed: int, *, recipe: Recipe) -> Any
     quick={"amplitudes": (1, 5), "periods": (5,), "seeds": range(2), "width": 4, "steps": 60, "rest": 10},
     sample={"amplitudes": (1, 5), "periods": (10,), "seeds": range(3)},
     summary=_summarise,
+    needs=("sklearn", "torch"),
 )
 def digits_grid(
     *,

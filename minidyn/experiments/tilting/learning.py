@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 import minidyn as md
+from minidyn import _checks as check
 from minidyn import _renamed
 from minidyn._digits import handwritten_digits
 from minidyn.experiments.grids import ENDS, FULL, SHORT, Budget, run_ends, run_grid, validation_spirals
@@ -190,6 +191,10 @@ class DisturbedRun:
     gamma: md.Oscillation
     budget: Budget
 
+    def __post_init__(self) -> None:
+        check.choice("kind", self.kind, (*SCHEDULES, *NOISES))
+        check.integer("rest", self.budget.rest, least=1, most=self.budget.steps - 1)
+
     def ends(self) -> dict[str, float]:
         net, task, static = md.MLP(2, self.width, 3), md.spiral(), md.CrossEntropy()
         disturb = self._with_noise if self.kind in NOISES else self._with_weights
@@ -204,23 +209,21 @@ class DisturbedRun:
         }
 
     def _with_weights(self, net: md.MLP, task: md.Task, steps: int) -> Any:
-        loss = md.CrossEntropy(self._class_weights(steps))
-        return md.train(net, net.init(self.seed), task, loss, learning_rate=1.0, steps=steps, progress=False).params
-
-    def _class_weights(self, steps: int) -> Any:
         order = np.random.RandomState([self.seed, 1]).randint(3, size=steps // self.gamma.period + 1)
-        return {
-            "static": None,
-            "oscillation": self.gamma,
-            "random turns": PermutedSchedule(self.gamma, tuple(order)),
-            "one class held": FixedWeights(self.gamma.amplitude),
-        }[self.kind]
+        loss = md.CrossEntropy(SCHEDULES[self.kind](self.gamma, tuple(order)))
+        return md.train(net, net.init(self.seed), task, loss, learning_rate=1.0, steps=steps, progress=False).params
 
     def _with_noise(self, net: md.MLP, task: md.Task, steps: int) -> Any:
         noise = NOISES[self.kind](self.strength)
         return train_with_noise(net, net.init(self.seed), task, noise, steps=steps, seed=self.seed)
 
 
+SCHEDULES: dict[str, Callable[[md.Oscillation, tuple[int, ...]], Any]] = {
+    "static": lambda gamma, order: None,
+    "oscillation": lambda gamma, order: gamma,
+    "random turns": PermutedSchedule,
+    "one class held": lambda gamma, order: FixedWeights(gamma.amplitude),
+}
 NOISES: dict[str, Callable[[Any], Noise]] = {
     "label noise": lambda fraction: Noise(labels=fraction),
     "gradient noise": lambda deviation: Noise(gradient=deviation),
@@ -258,6 +261,7 @@ def _summarise_controls(data: xr.Dataset) -> str:
     },
     sample={"widths": (10,), "seeds": range(100, 102)},
     summary=_summarise_controls,
+    needs=("numba",),
 )
 def controls(
     *,
@@ -350,6 +354,7 @@ def _summarise_digits(data: xr.Dataset) -> str:
     },
     sample={"rates": (0.1,), "amplitudes": (9,), "periods": (100, 250)},
     summary=_summarise_digits,
+    needs=("sklearn",),
 )
 def digits_grid(
     *,
