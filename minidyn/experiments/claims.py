@@ -351,7 +351,7 @@ def _improves(data: xr.Dataset) -> Finding:
 def _edges(data: xr.Dataset) -> Finding:
     """Windows of 125 updates, from turn 2 on. Holds: for each loss nine of ten bounce above 2, and few below 1.5.
 
-    A window bounces where more than a twentieth of its updates raise the loss they descend; few: one in fifty.
+    A window bounces if more than a twentieth of its updates increase the loss they descend; few: one in fifty.
     """
     settled = data.isel(step=data.step >= data.attrs["period"])
     rows, linked = [], []
