@@ -1,10 +1,10 @@
-"""The lab on the book's pages: its script, a directive that embeds it, and a role that links to an exact run.
+"""The lab on the book's pages: its script, a directive that embeds a lab, and a role that links to an exact run.
 
     ```{lab} A=20&T=500&hide=noise,data
     A sentence for readers whose browser runs no scripts.
     ```
 
-    {lab}`the run at its first burst <step=4488&play=0>`   sets the page's first lab; <2&A=1> sets its second
+    {lab}`the run at its first burst <step=4488&play=0>`   sets the first lab of the page; <2&A=1> sets the second
 
 The settings and their keys are in minidyn/lab/state.json.
 """
@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 700, 110
 
 
 class Lab(SphinxDirective):
-    """A lab: the argument is its state, the content what stands there without scripts."""
+    """A lab: the argument is its state, the content is what readers without scripts see."""
 
     optional_arguments = 1
     final_argument_whitespace = True
@@ -50,20 +50,20 @@ class LabLink(SphinxRole):
     """A link that sets a lab of the page: `text <A=20>` its first, `text <2&A=20>` its second."""
 
     def run(self):
-        found = re.fullmatch(r"(?P<text>.+?)\s*<(?P<ordinal>\d*)&?(?P<query>.*)>", self.text, re.DOTALL)
+        link = re.fullmatch(r"(?P<text>.+?)\s*<(?P<ordinal>\d*)&?(?P<query>.*)>", self.text, re.DOTALL)
         try:
-            if not found:
-                raise ValueError(f"a link to a lab is `text <A=20&T=500>`, got {self.text!r}")
-            state.parse(found["query"])
+            if not link:
+                raise ValueError(f"a link to a lab must have the form `text <A=20&T=500>`, got {self.text!r}")
+            state.parse(link["query"])
         except (TypeError, ValueError) as error:
             problem = self.inliner.reporter.error(str(error), line=self.lineno)
             return [self.inliner.problematic(self.rawtext, self.rawtext, problem)], [problem]
-        target = f"#lab={found['ordinal'] or 1}&{found['query']}".rstrip("&")
-        return [raw(f'<a href="{escape(target)}">{escape(found["text"])}</a>')], []
+        target = f"#lab={link['ordinal'] or 1}&{link['query']}".rstrip("&")
+        return [raw(f'<a href="{escape(target)}">{escape(link["text"])}</a>')], []
 
 
 def weights_picture(amplitude: float, period: int) -> str:
-    """Γ over a whole cycle as SVG."""
+    """The class weights over a whole cycle, as SVG."""
     steps = np.linspace(0, 3 * period, 181).astype(int)
     gamma = md.Oscillation(amplitude, period).weights(steps)
     x = steps / steps[-1] * WIDTH

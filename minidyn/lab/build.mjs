@@ -1,4 +1,4 @@
-// Builds lab.js: one script for pages (also from disk) that minidyn/lab/__init__.py turns into a module.
+// Builds lab.js, a single script for pages (also from disk), which minidyn/lab/widget.py turns into a module.
 
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -8,7 +8,7 @@ const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", 
 
 const worker = await build({ ...common, entryPoints: [here("src/worker.js")], write: false });
 
-// `import text from "worker-source"`: the engine's thread, which the page starts from a Blob.
+// `import text from "worker-source"`: the source of the engine's thread, which the page starts from a Blob.
 const workerSource = {
   name: "worker-source",
   setup(building) {
@@ -17,7 +17,7 @@ const workerSource = {
   },
 };
 
-// Style sheets as minified text.
+// Style sheets become minified text.
 const styleText = {
   name: "style-text",
   setup(building) {

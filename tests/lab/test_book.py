@@ -20,14 +20,14 @@ QUERY = re.compile(r'data-lab="([^"]*)"')
 def embedded():
     """Page to the queries of its labs."""
     pages = sorted(SITE.glob("book/**/*.html"))
-    found = {str(page.relative_to(SITE)): QUERY.findall(page.read_text("utf-8")) for page in pages}
-    return {page: [html.unescape(query) for query in queries] for page, queries in found.items() if queries}
+    labs = {str(page.relative_to(SITE)): QUERY.findall(page.read_text("utf-8")) for page in pages}
+    return {page: [html.unescape(query) for query in queries] for page, queries in labs.items() if queries}
 
 
-each_page = pytest.mark.parametrize(("name", "queries"), embedded().items(), ids=embedded())
+every_page = pytest.mark.parametrize(("name", "queries"), embedded().items(), ids=embedded())
 
 
-@each_page
+@every_page
 def test_labs_are_understood_and_run(page, site, name, queries):
     for query in queries:
         state.parse(query)
@@ -45,7 +45,7 @@ def test_labs_are_understood_and_run(page, site, name, queries):
         page.wait_for_function("lab.session.mode === 'paused' && lab.session.step >= 30")
 
 
-@each_page
+@every_page
 def test_links_to_labs_are_understood(name, queries):
     links = re.findall(r'href="#lab=(\d+)&amp;([^"]*)"', (SITE / name).read_text("utf-8"))
     for ordinal, query in links:
@@ -53,10 +53,11 @@ def test_links_to_labs_are_understood(name, queries):
         state.parse(html.unescape(query))
 
 
-@each_page
+@every_page
 def test_own_scripts_are_light(page, site, name, queries):
     sizes = {}
-    page.on("response", lambda got: sizes.__setitem__(got.url.removeprefix(site).split("?")[0], len(got.body())))
+    name_of = lambda response: response.url.removeprefix(site).split("?")[0]  # noqa: E731
+    page.on("response", lambda response: sizes.__setitem__(name_of(response), len(response.body())))
     page.goto(f"{site}{name}", wait_until="load")
     assert sizes["_static/lab.js"] < 60_000
 

@@ -11,7 +11,7 @@ import pytest
 LAB = Path(__file__).parents[2] / "minidyn" / "lab"
 
 
-def test_bundle_is_current(tmp_path):
+def test_the_bundle_is_what_the_sources_build(tmp_path):
     if not shutil.which("node") or not (LAB / "node_modules" / "esbuild").exists():
         pytest.skip("esbuild is not installed: run `npm ci` in minidyn/lab")
     built = tmp_path / "lab.js"
@@ -19,12 +19,12 @@ def test_bundle_is_current(tmp_path):
     assert built.read_text() == (LAB / "lab.js").read_text(), "run `npm run build` in minidyn/lab"
 
 
-def test_bundle_is_small_and_calls_nobody():
+def test_the_bundle_is_small_and_calls_nobody():
     text = (LAB / "lab.js").read_text()
     assert len(text.encode()) < 60_000
     assert text.count("http") == text.count("http://www.w3.org/2000/svg")
     assert "define(" not in text
 
 
-def test_lock_names_no_registry():
+def test_the_lock_file_names_no_registry():
     assert "resolved" not in (LAB / "package-lock.json").read_text()

@@ -63,7 +63,7 @@ def test_python_sets_the_state_and_reads_the_history(page, serve):
     assert jupyterlab.run_all(page) == []
     page.get_by_role("group", name="Training lab").wait_for(timeout=jupyterlab.PATIENCE)
     wait_for(page, "lab.state['step'] == 300 and not lab.state['playing']")
-    wait_for(page, "lab._runs and lab.history.sizes['step'] == 301")
+    wait_for(page, "lab.history.sizes['step'] == 301")
     first = ask(page, "lab.history.loss.values.tolist()")
 
     page.evaluate(IN_KERNEL, "lab.state = {'amplitude': 5, 'step': 120, 'playing': False}")

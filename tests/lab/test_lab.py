@@ -11,11 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import minidyn as md
+from minidyn.lab import state
 
 pytestmark = pytest.mark.browser
 
 LAB = Path(__file__).parents[2] / "minidyn" / "lab"
-ALTERNATIONS = 5  # ups and downs of F in turn that make a period doubling
+REVERSALS = 5  # of F in a row that make a period doubling
 
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="light">
@@ -62,7 +63,7 @@ def run_to(page, step):
     assert page.evaluate("lab.session.step") == step
 
 
-def test_moves_without_being_touched(open_lab):
+def test_the_lab_moves_without_being_touched(open_lab):
     page = open_lab("")
     picture = "document.querySelector('[data-lab]').shadowRoot.querySelector('.map-canvas').toDataURL()"
     wait_for_step(page, 5)
@@ -70,7 +71,7 @@ def test_moves_without_being_touched(open_lab):
     page.wait_for_function(f"before => {picture} !== before", arg=before)
 
 
-def test_slider_starts_another_run(open_lab):
+def test_a_slider_starts_another_run(open_lab):
     page = open_lab("")
     run_to(page, 150)
     before = row(page, 150)
@@ -108,7 +109,7 @@ def test_seeds_change_the_run(open_lab, label):
     page.wait_for_function("before => lab.session.records[0].row(0).F !== before", arg=before["F"])
 
 
-def test_link_restores_the_run_exactly(open_lab):
+def test_a_link_restores_the_run_exactly(open_lab):
     page = open_lab("", "A=5&T=100&H=8&play=0")
     page.evaluate("window.lab = document.querySelectorAll('[data-lab]')[1].lab")
     page.evaluate("lab.host.scrollIntoView()")
@@ -124,7 +125,7 @@ def test_link_restores_the_run_exactly(open_lab):
     assert page.evaluate("document.querySelector('[data-lab]').lab.state.amplitude") == 70
 
 
-def test_link_survives_a_reload_on_the_way(open_lab):
+def test_a_link_survives_a_reload_on_the_way(open_lab):
     page = open_lab("play=0", link="#lab=1&step=3000")
     page.wait_for_function("lab.session.step > 100")
     page.evaluate("lab.touch()")
@@ -132,7 +133,7 @@ def test_link_survives_a_reload_on_the_way(open_lab):
     assert "step=3000" in page.url
 
 
-def test_link_in_the_text_sets_the_lab(open_lab):
+def test_a_link_in_the_text_sets_the_lab(open_lab):
     page = open_lab("play=0&H=10")
     page.evaluate("location.hash = '#lab=1&A=3&T=90&step=200'")
     wait_for_step(page, 200)
@@ -150,31 +151,29 @@ def test_nonsense_in_a_link_is_ignored(open_lab):
 
 
 def first_doubling(change):
-    """The first update from which F goes up and down in turn, at unmoved Γ."""
+    """The first update from which F keeps reversing, with Γ held."""
     turned = np.sign(change[1:]) == -np.sign(change[:-1])
-    runs = np.lib.stride_tricks.sliding_window_view(turned, ALTERNATIONS)
+    runs = np.lib.stride_tricks.sliding_window_view(turned, REVERSALS)
     return int(np.argmax(runs.all(axis=1)))
 
 
-def test_published_run_doubles_its_period_where_the_librarys_does(open_lab):
+def test_the_published_run_doubles_its_period_where_the_librarys_does(open_lab):
     net, gamma = md.MLP(2, 100, 3), md.Oscillation(70, 5000)
 
-    def before_the_turn(net, params, task, loss, step):
+    def with_former_weights(net, params, task, loss, step):
         return loss.value(net.logits(params, task.x), task.labels, max(step - 1, 0))
 
-    run = md.train(
-        net, net.init(0), md.spiral(), md.CrossEntropy(gamma), learning_rate=1.0, steps=5000,
-        measure={"unmoved": (1, before_the_turn)}, progress=False,
-    )  # fmt: skip
-    expected = first_doubling(run.history.unmoved.values[1:] - run.history.loss.values[:-1])
+    options = {"learning_rate": 1.0, "steps": 5000, "measure": {"held": (1, with_former_weights)}, "progress": False}
+    run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(gamma), **options)
+    expected = first_doubling(run.history.held.values[1:] - run.history.loss.values[:-1])
     page = open_lab("")
     page.evaluate("window.rows = []")  # the lab plays already: rows come before the run that is asked for opens
-    page.evaluate("lab.on('rows', (got) => (got.opened ? (window.rows = []) : rows.push(...got.rows[0])))")
+    page.evaluate("lab.on('rows', (news) => (news.opened ? (window.rows = []) : rows.push(...news.rows[0])))")
     run_to(page, 5000)
     rows = np.reshape(page.evaluate("rows"), (-1, 11))
     assert rows[:, 0].tolist() == list(range(5001))
-    found = first_doubling(rows[1:, 3])
-    assert abs(found - expected) <= 5
+    shown = first_doubling(rows[1:, 3])
+    assert abs(shown - expected) <= 5
     assert 3000 < expected < 5000
 
 
@@ -256,7 +255,7 @@ def test_side_by_side_runs_start_alike(open_lab):
     assert page.get_by_text("A = 1", exact=True).is_visible()
 
 
-def test_hide_and_only(open_lab):
+def test_hide_and_only_choose_the_parts(open_lab):
     page = open_lab("only=gamma,A,play&H=4&play=0")
     assert page.get_by_role("slider").count() == 2
     assert page.get_by_role("button").count() == 1
@@ -266,14 +265,27 @@ def test_hide_and_only(open_lab):
     assert page.get_by_role("slider").count() == 9
 
 
-def test_pauses_at_its_end(open_lab):
+def test_every_part_can_be_shown_alone(open_lab):
+    page = open_lab(*(f"only={part}&H=4&play=0" for part in state.PARTS))
+    visible = (
+        "[data-lab] => [...[data-lab].shadowRoot.querySelectorAll('canvas, button, select, input, .gammas, dl, a')]"
+    )
+    visible = visible.replace("[data-lab]", "host") + ".filter((node) => node.checkVisibility()).length"
+    assert page.locator("[data-lab]").count() == len(state.PARTS) == len(set(state.PARTS))
+    shown = {part: page.locator("[data-lab]").nth(i).evaluate(visible) for i, part in enumerate(state.PARTS)}
+    linked = {"link": shown.pop("link")}  # on a bare page too: it is the address of the page
+    assert set(shown.values()) <= {1, 2}, shown  # a chart with a choice has two
+    assert linked == {"link": 1}
+
+
+def test_a_run_pauses_at_its_end(open_lab):
     page = open_lab("H=10&until=60&speed=max")
     wait_until_paused(page)
     assert step(page) == 60
     assert page.get_by_role("status").text_content().startswith("The run is over.")
 
 
-def test_reduced_motion_starts_paused(browser, tmp_path):
+def test_with_reduced_motion_the_lab_starts_paused(browser, tmp_path):
     shutil.copy(LAB / "lab.js", tmp_path)
     (tmp_path / "page.html").write_text(PAGE.format(labs='<div data-lab="H=10"></div>'))
     context = browser.new_context(reduced_motion="reduce")
@@ -296,17 +308,17 @@ def test_without_scripts_the_fallback_stands(browser, tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_is_accessible_and_fits(open_lab, theme, width):
+def test_the_lab_is_accessible_and_fits_the_screen(open_lab, theme, width):
     page = open_lab("H=10&A=30&T=400&play=0", "against=A:1&H=10&play=0", "only=gamma,A,T&H=4&play=0")
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
     run_to(page, 900)
-    found = Axe().run(page, options={"preload": False})
-    assert [(flaw["id"], [node["html"] for node in flaw["nodes"]]) for flaw in found.response["violations"]] == []
+    report = Axe().run(page, options={"preload": False})
+    assert [(flaw["id"], [node["html"] for node in flaw["nodes"]]) for flaw in report.response["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-def test_follows_the_themes_of_pages_and_of_jupyterlab(open_lab):
+def test_the_lab_follows_the_themes_of_pages_and_of_jupyterlab(open_lab):
     page = open_lab("H=4&play=0")
     dark = "lab.root.classList.contains('dark')"
     assert not page.evaluate(dark)
@@ -318,7 +330,7 @@ def test_follows_the_themes_of_pages_and_of_jupyterlab(open_lab):
     page.wait_for_function(dark)
 
 
-def test_record_stays_bounded(open_lab):
+def test_the_record_stays_bounded(open_lab):
     """The record keeps the last steps one by one and the whole run thinned, in arrays that do not grow."""
     page = open_lab("H=4&play=0&A=5&T=100")
     run_to(page, 60_000)
@@ -326,7 +338,7 @@ def test_record_stays_bounded(open_lab):
         """() => {
           const record = lab.session.records[0];
           const steps = [];
-          record.each(0, (values, at) => steps.push(values[at]));
+          record.forEachRow(0, (values, at) => steps.push(values[at]));
           return { steps, bytes: record.whole.byteLength + record.recent.byteLength, last: record.row(59999).step };
         }"""
     )
@@ -337,7 +349,7 @@ def test_record_stays_bounded(open_lab):
     assert 60_000 - record["steps"][-1] < stride
 
 
-def test_state_table_holds_its_own_defaults():
+def test_the_table_of_settings_allows_its_own_defaults():
     table = json.loads((LAB / "state.json").read_text())
     names = [setting["name"] for setting in table["settings"]]
     assert len(set(names)) == len(names) == len({setting["key"] for setting in table["settings"]})

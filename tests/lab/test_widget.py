@@ -1,4 +1,4 @@
-"""The lab's Python side: its state is checked, its history is named as the library's."""
+"""The Python side of the lab: its state is checked, and its history is named as the library's."""
 
 from __future__ import annotations
 
@@ -43,10 +43,16 @@ def test_query_and_parse_are_inverse():
         ({"loss": "hinge"}, ValueError, "loss must be one of 'cross_entropy', 'mse_sample', 'mse_output'"),
         ({"playing": 1}, TypeError, "playing must be True or False, got 1"),
         ({"hide": ["A"]}, TypeError, "hide must be a string"),
+        ({"hide": "A,charts"}, ValueError, "hide: a part of the lab must be one of 'map', .* got 'charts'"),
+        ({"only": "map loss accuracies"}, ValueError, "only: a part of the lab must be one of .* got 'accuracies'"),
+        ({"against": "A=1"}, ValueError, "against must have the form 'A:1,H:10', got 'A=1'"),
+        ({"against": "A:1,speed:10"}, ValueError, "against: a key of the lab's settings must be .* got 'speed'"),
+        ({"against": "H:2"}, ValueError, "width must be an integer >= 4 and <= 128, got 2"),
+        ({"against": "H:wide"}, ValueError, "width must be an integer, got 'wide'"),
         ({"momentum": 0.9}, ValueError, "a setting of the lab must be one of 'amplitude', .* got 'momentum'"),
     ],
 )
-def test_bad_state_is_refused(bad, error, message):
+def test_bad_state_is_named(bad, error, message):
     with pytest.raises(error, match=message):
         Lab(**bad)
     lab = Lab()
@@ -55,9 +61,19 @@ def test_bad_state_is_refused(bad, error, message):
     assert lab.state == state.DEFAULTS
 
 
-@pytest.mark.parametrize("query", ["B=1", "A=x", "A=0", "A", "H=500"])
-def test_bad_query_is_refused(query):
-    with pytest.raises(ValueError, match=r"."):
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("B=1", "a key of the lab's settings must be one of 'A', .*got 'B'"),
+        ("A=x", "amplitude must be a real number, got 'x'"),
+        ("T=1.5", "period must be an integer, got '1.5'"),
+        ("A=0", "amplitude must be a finite number >= 1 and <= 1000, got 0"),
+        ("A", "bad query field: 'A'"),
+        ("H=500", "width must be an integer >= 4 and <= 128, got 500"),
+    ],
+)
+def test_bad_query_is_named(query, message):
+    with pytest.raises(ValueError, match=message):
         state.parse(query)
 
 
@@ -69,30 +85,46 @@ def rows(start, stop):
     return memoryview(np.column_stack(columns).astype(float).tobytes())
 
 
-def test_history_is_named_as_the_librarys():
+def test_the_history_is_named_as_the_librarys():
     lab = Lab(amplitude=7, period=40, rest_from=0)
-    with pytest.raises(RuntimeError, match="no history yet"):
-        _ = lab.history
     lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
     assert lab.history.sizes["step"] == 0
     lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 60)])
     lab._receive(None, {"view": "other", "runs": [0]}, [rows(0, 5)])
     lab._receive(None, {"view": "a", "runs": [0]}, [rows(60, 120)])
-    found = lab.history
-    task = md.spiral()
-    net = md.MLP(2, 4, 3)
-    run = md.train(
-        net, net.init(0), task, md.CrossEntropy(md.Oscillation(7, 40)), learning_rate=1.0, steps=119,
-        validation=task, measure={"hessian_max": 51}, progress=False,
-    )  # fmt: skip
-    assert set(found.variables) == set(run.history.variables)
-    assert {name: found[name].dims for name in found} == {name: run.history[name].dims for name in found}
-    np.testing.assert_array_equal(found.weights, run.history.weights)
-    np.testing.assert_array_equal(found.hessian_max_step, run.history.hessian_max_step)
-    np.testing.assert_array_equal(found.step, run.history.step)
-    np.testing.assert_array_equal(found.static_loss, 6 * np.arange(120))
-    assert (found.accuracy == 0.5).all()
-    assert (found.validation_accuracy == 0.25).all()
+    history, library = lab.history, library_history(steps=119)
+    assert structure(history) == structure(library)
+    np.testing.assert_array_equal(history.weights, library.weights)
+    np.testing.assert_array_equal(history.hessian_max_step, library.hessian_max_step)
+    np.testing.assert_array_equal(history.step, library.step)
+    np.testing.assert_array_equal(history.static_loss, 6 * np.arange(120))
+    assert (history.accuracy == 0.5).all()
+    assert (history.validation_accuracy == 0.25).all()
+
+
+def library_history(steps):
+    """The history of `md.train` with what the lab measures too."""
+    net, task, loss = md.MLP(2, 4, 3), md.spiral(), md.CrossEntropy(md.Oscillation(7, 40))
+    options = {"learning_rate": 1.0, "validation": task, "measure": {"hessian_max": 51}, "progress": False}
+    return md.train(net, net.init(0), task, loss, steps=steps, **options).history
+
+
+def structure(history):
+    """Names, dimensions and types of all variables."""
+    return {name: (values.dims, values.dtype) for name, values in history.variables.items()}
+
+
+def test_the_history_is_empty_before_the_first_step():
+    history = Lab(amplitude=7, period=40).history
+    assert structure(history) == structure(library_history(steps=1))
+    assert history.sizes == {"step": 0, "class": 3, "hessian_max_step": 0}
+
+
+def test_the_history_of_two_runs_is_empty_before_the_first_step():
+    lab = Lab()
+    lab.state = {"against": "A:1"}
+    assert lab.history.loss.dims == ("run", "step")
+    assert lab.history.loss.shape == (2, 0)
 
 
 def test_starting_over_clears_the_history():

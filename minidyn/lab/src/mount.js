@@ -1,13 +1,13 @@
-// The ways in: [data-lab] elements, mount(element) for a page's own scripts, render for anywidget.
+// Entry points: [data-lab] elements, mount(element) for a page's own scripts, render for anywidget.
 
 import { Lab } from "./page/lab.js";
 import { COLUMNS } from "./rows.js";
 import { defaults, format, parse } from "./state.js";
 
 const LINK = /^#lab=(\d+)(?:&(.*))?$/;
-const REPORT_EVERY = 500; // milliseconds between two parcels of rows to Python
+const REPORT_EVERY = 500; // milliseconds between two messages with rows to Python
 
-// A lab in `element`, opened at the state that its attribute names.
+// A lab in `element`, opened in the state that its attribute names.
 export function mount(element) {
   return (element.lab ??= new Lab(element, parse(element.dataset.lab ?? "")));
 }
@@ -22,8 +22,8 @@ function scan() {
 function mountLinked(element, ordinal) {
   const base = { ...defaults(), ...parse(element.dataset.lab) };
   const fromLink = () => {
-    const found = LINK.exec(location.hash);
-    return found && Number(found[1]) === ordinal ? { ...base, ...parse(found[2] ?? "") } : null;
+    const match = LINK.exec(location.hash);
+    return match && Number(match[1]) === ordinal ? { ...base, ...parse(match[2] ?? "") } : null;
   };
   const link = (state) => {
     const text = format(state, base);
@@ -47,27 +47,27 @@ function render({ model, el }) {
   host.dataset.lmSuppressShortcuts = ""; // or JupyterLab takes the arrow keys from the sliders
   const lab = new Lab(host, model.get("state"));
   const view = String(Math.random());
-  let told = { ...lab.state };
-  let parcel = [];
+  let shared = { ...lab.state };
+  let unsent = [];
   lab.on("state", (state) => {
-    told = { ...state };
-    model.set("state", told);
+    shared = { ...state };
+    model.set("state", shared);
     model.save_changes();
   });
   model.on("change:state", () => {
     const state = model.get("state");
-    lab.set(Object.fromEntries(Object.entries(state).filter(([name, value]) => value !== told[name])));
+    lab.set(Object.fromEntries(Object.entries(state).filter(([name, value]) => value !== shared[name])));
   });
   lab.on("rows", ({ opened, rows }) => {
     if (opened) {
-      parcel = [];
+      unsent = [];
       model.send({ view, opened, columns: COLUMNS });
-    } else parcel.push(...rows.map((values, run) => ({ run, values })));
+    } else unsent.push(...rows.map((values, run) => ({ run, values })));
   });
   const timer = setInterval(() => {
-    if (!parcel.length) return;
-    model.send({ view, runs: parcel.map(({ run }) => run) }, undefined, parcel.map(({ values }) => values.buffer));
-    parcel = [];
+    if (!unsent.length) return;
+    model.send({ view, runs: unsent.map(({ run }) => run) }, undefined, unsent.map(({ values }) => values.buffer));
+    unsent = [];
   }, REPORT_EVERY);
   return () => {
     clearInterval(timer);
@@ -77,7 +77,7 @@ function render({ model, el }) {
 
 export default { render };
 
-// As a page's script (not as a module, where currentScript is null).
+// As a page's script (in a module currentScript is null).
 if (document.currentScript) {
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", scan);
   else scan();

@@ -1,7 +1,7 @@
-// What crosses between the engine's thread and the page.
+// What the engine's thread and the page exchange.
 
-// One row a step. change: F(t) - F(t-1); frozenChange: F(t-1, w_t) - F(t-1, w_{t-1}), both undefined at step 0.
-// loss0 ... loss2: what each Γ multiplies in F.
+// One row per step. change: F(t) - F(t-1); frozenChange: F(t-1, w_t) - F(t-1, w_{t-1}); both are undefined at step 0.
+// loss0 ... loss2: the terms of F that Γ_0 ... Γ_2 multiply.
 export const COLUMNS = [
   "step", "F", "change", "frozenChange", "correct", "validationCorrect", "sharpness", "unstable",
   "loss0", "loss1", "loss2",

@@ -10,7 +10,7 @@ const BY_KEY = Object.fromEntries(SETTINGS.map((setting) => [setting.key, settin
 
 export const defaults = () => Object.fromEntries(SETTINGS.map((setting) => [setting.name, setting.default]));
 
-// `text` as a value of the setting, or undefined where it is not one; numbers are brought into range.
+// `text` as a value of the setting, or undefined if it is not one; numbers are brought into range.
 function read(setting, text) {
   if (setting.type === "choice") return text in setting.choices ? text : undefined;
   if (setting.type === "flag") return text === "1" || text === "true";
@@ -20,7 +20,7 @@ function read(setting, text) {
   return Math.min(Math.max(setting.type === "integer" ? Math.round(value) : value, setting.least), setting.most);
 }
 
-// "A=20&T=500" as {amplitude: 20, period: 500}; what is unknown or unreadable is left out.
+// "A=20&T=500" as {amplitude: 20, period: 500}; what is unknown or cannot be read is left out.
 export function parse(text) {
   const values = {};
   for (const [key, part] of new URLSearchParams(text)) {
@@ -40,13 +40,13 @@ export function format(state, base = defaults()) {
     .replaceAll("%3A", ":");
 }
 
-// The settings of each run in the lab: one, or two where `against` ("A:1,H:10") names what the second changes.
+// The settings of each run in the lab: one run, or two if `against` ("A:1,H:10") names what the second one changes.
 export function runs(state) {
   if (!state.against) return [state];
   return [state, { ...state, ...parse(state.against.replaceAll(":", "=").replaceAll(",", "&")) }];
 }
 
-// What tells run i from the other, as text: "A = 70".
+// The settings in which run i differs from the other, as text: "A = 70".
 export function caption(state, i) {
   if (!state.against) return "";
   const both = runs(state);
@@ -59,7 +59,7 @@ export function show(setting, value) {
   return setting.type === "choice" ? setting.choices[value] : value.toLocaleString("en", { maximumSignificantDigits: 6 });
 }
 
-// Whether the reader's state shows a part: `only` lists what stays, `hide` what goes.
+// Whether `state` shows a part of the lab: `only` lists the parts that are shown, `hide` those that are not.
 export function shows(state, part) {
   const listed = (text) => text.split(/[\s,]+/).includes(part);
   return state.only ? listed(state.only) : !listed(state.hide);

@@ -1,12 +1,12 @@
-// The engine's thread. The page opens runs and asks for steps; each answer carries what was measured, a row a step.
+// The engine's thread. The page opens runs and asks for steps; each answer carries what was measured, one row per step.
 
 import { CURVATURE_EVERY, Run } from "./engine/run.js";
 import { outputs } from "./engine/network.js";
 import { CLASSES } from "./engine/task.js";
 import { GRID, HALF_WIDTH } from "./rows.js";
 
-// A burst begins where descent is unstable and F has gone up and down in turn this many times ...
-const ALTERNATIONS = 4;
+// A burst begins when descent is unstable and F has reversed in this many updates in a row ...
+const REVERSALS = 4;
 // ... and is over when F has not gone up for this many steps.
 const CALM = 200;
 
@@ -19,7 +19,7 @@ class Trainee {
     this.threshold = 2 / settings.learning_rate;
     this.sharpness = [0, 0]; // the last two: in a period-2 orbit they lie on different branches
     this.bouncing = false;
-    this.turns = 0;
+    this.reversals = 0;
     this.calm = Infinity;
     this.sign = 0;
     this.rows = [];
@@ -47,16 +47,16 @@ class Trainee {
     }
     this.rows.push(
       run.step, run.F, run.change, run.frozenChange, run.correct, run.validationCorrect,
-      sharpness, Number(this.unstable), ...run.parts,
+      sharpness, Number(this.unstable), ...run.classLoss,
     );
   }
 
   watch() {
     const sign = Math.sign(this.run.frozenChange);
-    this.turns = sign === -this.sign ? this.turns + 1 : 0;
+    this.reversals = sign === -this.sign ? this.reversals + 1 : 0;
     this.calm = sign > 0 ? 0 : this.calm + 1;
     this.sign = sign;
-    if (!this.bouncing) this.bouncing = this.unstable && this.turns >= ALTERNATIONS;
+    if (!this.bouncing) this.bouncing = this.unstable && this.reversals >= REVERSALS;
     else if (this.calm >= CALM) this.bouncing = false;
   }
 
@@ -81,7 +81,8 @@ for (let i = 0; i < GRID * GRID; i++) {
   grid.x1[i] = HALF_WIDTH * (1 - 2 * Math.floor(i / GRID) / (GRID - 1));
 }
 
-// Up to `steps` updates of every run within `budget` milliseconds; with `toBurst`, stops where the first run's begins.
+// Up to `steps` updates of every run within `budget` milliseconds; with `toBurst`, stops when a burst of the first run
+// begins.
 function advance({ steps, budget, toBurst }) {
   const end = performance.now() + budget;
   for (let i = 0; i < steps && performance.now() < end; i++) {

@@ -1,27 +1,28 @@
-// The largest eigenvalue of a symmetric operator by Lanczos, fully reorthogonalised, started from the last answer.
+// The largest eigenvalue of a symmetric operator by Lanczos, fully reorthogonalised, started from the last eigenvector.
 
 import { RandomState } from "./random.js";
 
-const MOST_VECTORS = 80;
+const MAX_BASIS = 80;
 const CHECK_EVERY = 4;
 
-// A vector with a part of every eigenvector: without it a warm start could not see another one take the lead.
-const FRESH_SHARE = 0.1;
+// Share of a random vector in the start vector: without it, a warm start could miss that another eigenvalue has become
+// the largest.
+const RANDOM_SHARE = 0.1;
 
 export class LargestEigenvalue {
   constructor(size) {
     this.size = size;
-    this.most = Math.min(MOST_VECTORS, size);
+    this.maxBasis = Math.min(MAX_BASIS, size);
     this.basis = [];
-    this.diagonal = new Float64Array(this.most);
-    this.offDiagonal = new Float64Array(this.most + 1);
+    this.diagonal = new Float64Array(this.maxBasis);
+    this.offDiagonal = new Float64Array(this.maxBasis + 1);
     this.last = new Float64Array(size);
-    this.fresh = unit(new RandomState(0).randn(size));
+    this.random = unit(new RandomState(0).randn(size));
   }
 
-  // `apply(direction, product)` fills product. Stops when the residual falls below tolerance * |eigenvalue|.
-  find(apply, tolerance = 1e-5) {
-    const { basis, diagonal, offDiagonal, most } = this;
+  // `apply(direction, product)` fills product. Stops when the residual is at most tolerance * |eigenvalue|.
+  compute(apply, tolerance = 1e-5) {
+    const { basis, diagonal, offDiagonal, maxBasis } = this;
     this.start();
     for (let m = 1; ; m++) {
       const w = this.vector(m);
@@ -30,13 +31,13 @@ export class LargestEigenvalue {
       for (let pass = 0; pass < 2; pass++) for (let i = 0; i < m; i++) add(w, -dot(w, basis[i]), basis[i]);
       const length = Math.sqrt(dot(w, w));
       offDiagonal[m] = length;
-      const ended = m === most || length < 1e-14;
+      const ended = m === maxBasis || length < 1e-14;
       if (ended || m % CHECK_EVERY === 0) {
         const value = largestRoot(diagonal, offDiagonal, m);
         const weights = tridiagonalVector(diagonal, offDiagonal, m, value);
         const residual = length * Math.abs(weights[m - 1]);
         if (ended || residual <= tolerance * Math.abs(value)) {
-          this.keep(weights);
+          this.remember(weights);
           return { value, residual, products: m };
         }
       }
@@ -47,7 +48,7 @@ export class LargestEigenvalue {
   start() {
     const first = this.vector(0);
     first.set(this.last);
-    add(first, FRESH_SHARE, this.fresh);
+    add(first, RANDOM_SHARE, this.random);
     unit(first);
   }
 
@@ -56,7 +57,7 @@ export class LargestEigenvalue {
     return this.basis[m];
   }
 
-  keep(weights) {
+  remember(weights) {
     this.last.fill(0);
     weights.forEach((weight, i) => add(this.last, weight, this.basis[i]));
     unit(this.last);

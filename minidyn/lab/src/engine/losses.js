@@ -1,7 +1,7 @@
-// Each loss is linear in Γ: F = Γ · parts, with one part a class. So one evaluation gives F for every Γ.
+// Each loss is linear in Γ: F = Γ · classLoss, with one term per class. So one evaluation gives F for every Γ.
 //
 // Outputs f, their gradient g and the directions rf, rg are stored class after class: f[i * P + j] is output i
-// of point j. `measure` fills parts and g = ∂F/∂f; `curve` fills rg = (∂²F/∂f²) rf from what `measure` left.
+// of point j. `measure` fills classLoss and g = ∂F/∂f; `hessianProduct` then fills rg = (∂²F/∂f²) rf.
 
 import { CLASSES } from "./task.js";
 
@@ -11,17 +11,17 @@ class CrossEntropy {
     this.probability = new Float64Array(CLASSES * labels.length);
   }
 
-  measure(f, gamma, parts, g) {
+  measure(f, gamma, classLoss, g) {
     const { labels, probability: q } = this;
     const n = labels.length;
-    parts.fill(0);
+    classLoss.fill(0);
     for (let j = 0; j < n; j++) {
       const f0 = f[j], f1 = f[n + j], f2 = f[2 * n + j];
       const label = labels[j];
       const top = Math.max(f0, f1, f2);
       const e0 = Math.exp(f0 - top), e1 = Math.exp(f1 - top), e2 = Math.exp(f2 - top);
       const sum = e0 + e1 + e2;
-      parts[label] += top + Math.log(sum) - f[label * n + j];
+      classLoss[label] += top + Math.log(sum) - f[label * n + j];
       const weight = gamma[label] / n;
       q[j] = e0 / sum;
       q[n + j] = e1 / sum;
@@ -31,10 +31,10 @@ class CrossEntropy {
       g[2 * n + j] = weight * q[2 * n + j];
       g[label * n + j] -= weight;
     }
-    for (let i = 0; i < CLASSES; i++) parts[i] /= n;
+    for (let i = 0; i < CLASSES; i++) classLoss[i] /= n;
   }
 
-  curve(rf, gamma, rg) {
+  hessianProduct(rf, gamma, rg) {
     const { labels, probability: q } = this;
     const n = labels.length;
     for (let j = 0; j < n; j++) {
@@ -56,23 +56,23 @@ class SquaredError {
     this.bySample = weighting === "sample";
   }
 
-  measure(f, gamma, parts, g) {
+  measure(f, gamma, classLoss, g) {
     const { labels, bySample } = this;
     const n = labels.length;
     const scale = 1 / (n * CLASSES);
-    parts.fill(0);
+    classLoss.fill(0);
     for (let i = 0; i < CLASSES; i++) {
       for (let j = 0; j < n; j++) {
-        const part = bySample ? labels[j] : i;
+        const weighting = bySample ? labels[j] : i; // the class whose weight applies
         const residual = f[i * n + j] - (labels[j] === i ? 1 : 0);
-        parts[part] += residual * residual;
-        g[i * n + j] = 2 * scale * gamma[part] * residual;
+        classLoss[weighting] += residual * residual;
+        g[i * n + j] = 2 * scale * gamma[weighting] * residual;
       }
     }
-    for (let i = 0; i < CLASSES; i++) parts[i] *= scale;
+    for (let i = 0; i < CLASSES; i++) classLoss[i] *= scale;
   }
 
-  curve(rf, gamma, rg) {
+  hessianProduct(rf, gamma, rg) {
     const { labels, bySample } = this;
     const n = labels.length;
     for (let i = 0; i < CLASSES; i++) {

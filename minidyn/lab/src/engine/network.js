@@ -1,7 +1,7 @@
 // The 2-H-3 network with ReLU between its layers (relu'(0) = 0) and its first two derivatives, in closed form.
 //
-// Parameters are flat, in minidyn's order: W1 (2, H), b1 (H), W2 (H, 3), b2 (3). The loops run over hidden
-// units outside and points inside: a unit's weights stay in registers and no P x H array is ever stored.
+// Parameters are flat, in minidyn's order: W1 (2, H), b1 (H), W2 (H, 3), b2 (3). The outer loops run over hidden units
+// and the inner ones over points: the weights of a unit stay in registers, and no P x H array is ever stored.
 
 import { RandomState } from "./random.js";
 import { CLASSES } from "./task.js";
@@ -10,7 +10,7 @@ const BIAS_SCALE = 0.01;
 
 export const size = (width) => 2 * width + width + CLASSES * width + CLASSES;
 
-// Where each array starts in the flat parameters.
+// The index at which each array starts in the flat parameters.
 const layout = (width) => ({ b1: 2 * width, W2: 3 * width, b2: 6 * width });
 
 // Glorot normal weights and N(0, 0.01²) biases, drawn as minidyn draws them.
@@ -144,7 +144,7 @@ function sums(columns, n, out, at) {
   }
 }
 
-// How many points have their largest output at their label (the first of equals, as numpy.argmax).
+// Number of points whose largest output is that of their label (the first of equals, as numpy.argmax).
 export function countCorrect(f, labels) {
   const n = labels.length;
   let correct = 0;

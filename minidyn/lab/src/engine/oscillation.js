@@ -11,7 +11,7 @@ export function weights({ amplitude, period, rest_from = 0 }, step, out = new Fl
   return out;
 }
 
-// The class whose turn it is.
+// The class that is emphasised at `step`.
 export function emphasised(period, step) {
   return Math.floor(step / period) % CLASSES;
 }

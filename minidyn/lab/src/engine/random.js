@@ -43,9 +43,9 @@ export class RandomState {
   // Marsaglia's polar method; a pair is drawn at once, and NumPy returns its second member first.
   gauss() {
     if (this.spare !== null) {
-      const kept = this.spare;
+      const value = this.spare;
       this.spare = null;
-      return kept;
+      return value;
     }
     let a, b, square;
     do {

@@ -1,4 +1,4 @@
-// One training run: full-batch gradient descent on F, and what is measured after each update.
+// A training run: full-batch gradient descent on F, and what is measured after each update.
 
 import { LargestEigenvalue } from "./curvature.js";
 import { LOSSES } from "./losses.js";
@@ -23,7 +23,7 @@ export class Run {
     const points = this.task.labels.length;
     this.step = 0;
     this.gamma = new Float64Array(CLASSES);
-    this.parts = new Float64Array(CLASSES);
+    this.classLoss = new Float64Array(CLASSES);
     this.f = new Float64Array(CLASSES * points);
     this.g = new Float64Array(CLASSES * points);
     this.rf = new Float64Array(CLASSES * points);
@@ -43,11 +43,11 @@ export class Run {
   }
 
   weigh(gamma) {
-    const { parts } = this;
-    return gamma[0] * parts[0] + gamma[1] * parts[1] + gamma[2] * parts[2];
+    const { classLoss } = this;
+    return gamma[0] * classLoss[0] + gamma[1] * classLoss[1] + gamma[2] * classLoss[2];
   }
 
-  // One update. Leaves in `frozenChange` F(t, w_{t+1}) - F(t, w_t): the change of F at unmoved Γ.
+  // One update. Afterwards `frozenChange` is F(t, w_{t+1}) - F(t, w_t): the change of F with Γ held.
   advance() {
     const { parameters, gradient, settings, task, gamma } = this;
     const before = this.F;
@@ -67,18 +67,18 @@ export class Run {
     this.validationCorrect = network.countCorrect(this.f, validation.labels);
     network.outputs(parameters, settings.width, task.x0, task.x1, this.f);
     this.correct = network.countCorrect(this.f, task.labels);
-    this.loss.measure(this.f, this.gamma, this.parts, this.g);
+    this.loss.measure(this.f, this.gamma, this.classLoss, this.g);
   }
 
-  // λ_max of F's exact Hessian, with Γ in force.
+  // λ_max of the exact Hessian of F, with the Γ of this step.
   curvature(tolerance) {
-    return this.eigenvalue.find((direction, product) => this.hessianProduct(direction, product), tolerance).value;
+    return this.eigenvalue.compute((direction, product) => this.hessianProduct(direction, product), tolerance).value;
   }
 
   hessianProduct(direction, product) {
     const { parameters, settings: { width }, task: { x0, x1 }, rf, rg } = this;
     network.outputsAlong(parameters, direction, width, x0, x1, rf);
-    this.loss.curve(rf, this.gamma, rg);
+    this.loss.hessianProduct(rf, this.gamma, rg);
     network.backwardAlong(parameters, direction, width, x0, x1, this.g, rg, product);
   }
 }

@@ -1,4 +1,4 @@
-// The spirals: one arm a class.
+// The spirals: one arm per class.
 
 import { RandomState } from "./random.js";
 

@@ -1,12 +1,11 @@
-// One chart over the steps: points straight into pixels (tens of thousands a frame), axes under them.
+// A chart over the steps: points are written as pixels (tens of thousands per frame), with axes under them.
 
-import { emphasised, weights } from "../engine/oscillation.js";
+import { weights } from "../engine/oscillation.js";
 import { CLASSES, POINTS } from "../engine/task.js";
 import { COLUMN } from "../rows.js";
 import { BY_NAME } from "../state.js";
 import { Choice } from "./controls.js";
-import { element, setAttribute, setText } from "./dom.js";
-import { fit } from "./map.js";
+import { element, fitCanvas, setAttribute, setText } from "./dom.js";
 import { number, percent, tickLabel, whole } from "./numbers.js";
 import * as scales from "./scales.js";
 import { pixel } from "./theme.js";
@@ -16,8 +15,8 @@ const AXIS_HEIGHT = 18;
 const GUTTER = 46; // room for the labels on the left, in CSS pixels
 const MARGIN = 5;
 const FONT = "11px system-ui, sans-serif";
-const HIGHEST = 1e4; // what a diverging run shows beyond it would squeeze everything else
-const TOO_DENSE = 3; // pixels a period, below which single periods cannot be drawn
+const HIGHEST = 1e4; // larger values, of a diverging run, would compress everything else
+const TOO_DENSE = 3; // pixels per period, below which single periods cannot be drawn
 
 // Each kind of chart: its part's name, its title, the columns it shows, its scale and its readout.
 export const KINDS = [
@@ -119,7 +118,7 @@ export class Chart {
     if (!width) return;
     const height = HEIGHT + (view.axis ? AXIS_HEIGHT : 0);
     this.canvas.style.height = `${height}px`;
-    const ratio = fit(this.canvas, width, height);
+    const ratio = fitCanvas(this.canvas, width, height);
     const context = this.canvas.getContext("2d");
     const area = { left: Math.round(GUTTER * ratio), width: Math.round((width - GUTTER - MARGIN) * ratio), height: Math.round(HEIGHT * ratio), ratio };
     const columns = typeof this.kind.columns === "function" ? this.kind.columns(view) : this.kind.columns;
@@ -138,7 +137,7 @@ export class Chart {
   range(view, columns) {
     let least = Infinity, most = -Infinity;
     for (const record of view.records) {
-      record.each(view.from, (values, at) => {
+      record.forEachRow(view.from, (values, at) => {
         for (const { column } of columns) {
           const value = values[at + column];
           if (value < least && value !== 0) least = value;
@@ -163,7 +162,7 @@ export class Chart {
         const calm = pixel(i ? view.theme.muted : view.theme[ink]);
         const marksUnstable = i === 0 && ink === "ink";
         const side = Math.round((large ? 2 : 1) * ratio) + 1;
-        view.records[i].each(view.from, (values, at) => {
+        view.records[i].forEachRow(view.from, (values, at) => {
           const value = values[at + column];
           const y = Math.round((1 - scale.unit(value / per)) * (height - side));
           if (!(y >= 0 && y <= height - side)) return;
@@ -178,7 +177,7 @@ export class Chart {
     context.putImageData(this.image, left, 0);
   }
 
-  // Γ is known ahead: what is to come is drawn faintly.
+  // Γ is known in advance: the future is drawn faintly.
   curves(context, { left, width, height, ratio }, view, scale) {
     const settings = view.settings[0];
     const perStep = width / (view.to - view.from);
@@ -207,7 +206,7 @@ export class Chart {
     }
   }
 
-  // Where single periods cannot be told apart: the range that every weight sweeps.
+  // If single periods cannot be distinguished: the range of every weight.
   band(context, view, scale, { left, width, height }) {
     const { amplitude } = view.settings[0];
     const bounds = [CLASSES / (amplitude + CLASSES - 1), (CLASSES * amplitude) / (amplitude + CLASSES - 1)];
@@ -321,5 +320,3 @@ export function span(window, step, period) {
   while (to < step) to *= 2;
   return { from: 0, to, ticks: scales.round(0, to, 5) };
 }
-
-export const turn = emphasised;

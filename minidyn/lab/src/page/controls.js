@@ -81,7 +81,7 @@ export class Toolbar {
   }
 }
 
-// Everything that defines a run: a change starts it over.
+// The settings that define a run: a change of them starts it over.
 export class Settings {
   constructor(set) {
     this.fields = SETTINGS.filter(({ restarts, label }) => restarts && label).map((setting) => {

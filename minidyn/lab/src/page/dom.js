@@ -1,4 +1,4 @@
-// Small helpers to build elements.
+// Small helpers to build and size elements.
 
 export function element(tag, { className, text, role, ariaLabel, ...attributes } = {}, children = []) {
   const made = document.createElement(tag);
@@ -14,11 +14,19 @@ export function element(tag, { className, text, role, ariaLabel, ...attributes }
   return made;
 }
 
-// Writes only what changes: a page that repaints thirty times a second must not touch the rest.
+// Writes only what changes: a page that repaints thirty times per second must not touch the rest.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+// Gives a canvas the device pixels of its CSS size; returns the pixels per CSS pixel.
+export function fitCanvas(canvas, width, height) {
+  const ratio = Math.min(devicePixelRatio, 2);
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  return ratio;
 }

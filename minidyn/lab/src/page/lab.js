@@ -1,4 +1,4 @@
-// The lab on a page: state, session and view tied together. Everything lives in one shadow root.
+// The lab on a page: it connects state, session and view. Everything lives in one shadow root.
 
 import { BY_NAME, PRESETS, SETTINGS, caption, defaults, shows } from "../state.js";
 import { Chart, KINDS, span } from "./chart.js";
@@ -14,8 +14,8 @@ import style from "./style.css";
 const STOPPED = { burst: "A burst begins. ", until: "The run is over. ", diverged: "The run has diverged. " };
 const FRAME = 25; // milliseconds, at least, between two frames
 const LABEL_EVERY = 120; // milliseconds between two updates of the numbers
-const ANNOUNCE_EVERY = 5000; // ... of what screen readers are told while a run goes on
-const REPORT_EVERY = 500; // ... of the state told to listeners while a run goes on
+const ANNOUNCE_EVERY = 5000; // ... of the text for screen readers while a run goes on
+const REPORT_EVERY = 500; // ... of the state that listeners receive while a run goes on
 
 export class Lab {
   // state: what differs from the defaults. link(state): the address that restores it, where there is one.
@@ -53,7 +53,7 @@ export class Lab {
     this.pictures = element("div", { className: "pictures" });
     this.plots = element("div", { className: "plots" }, this.charts.map((chart) => chart.element));
     this.stage = element("div", { className: "stage" }, [this.pictures, this.plots]);
-    this.live = element("div", { className: "unseen", role: "status", "aria-live": "polite" });
+    this.live = element("div", { className: "visually-hidden", role: "status", "aria-live": "polite" });
     this.root = element("div", { className: "lab", role: "group", ariaLabel: "Training lab" }, [
       this.toolbar.element, this.stage, this.settings.element, this.toolbar.foot, this.live,
     ]);
@@ -61,7 +61,7 @@ export class Lab {
     this.recolour();
   }
 
-  // Only a lab that can be seen runs; the engine starts when it is first seen.
+  // Only a visible lab runs; the engine starts when the lab is first visible.
   watch() {
     this.visible = false;
     this.observer = new IntersectionObserver((entries) => {
@@ -111,7 +111,7 @@ export class Lab {
 
   open() {
     this.opened = this.session.active;
-    if (!this.opened) return; // it is opened when it is seen
+    if (!this.opened) return; // it is opened when it becomes visible
     this.announced = this.labelled = 0;
     this.maps = [];
     this.cursor = null;
@@ -125,7 +125,7 @@ export class Lab {
     this.requestFrame();
   }
 
-  // Playing on beyond the end means that there is none.
+  // A reader who plays on beyond the end removes it.
   play() {
     const over = this.state.until && this.session.step >= this.state.until;
     this.go("playing", over ? { until: 0 } : {});
@@ -161,7 +161,7 @@ export class Lab {
   stopped(reason) {
     this.state = { ...this.state, playing: false };
     this.refresh();
-    this.tell();
+    this.report();
     this.announce(STOPPED[reason]);
   }
 
@@ -171,7 +171,7 @@ export class Lab {
     this.emit("rows", { rows: runs.map(({ rows }) => rows) });
     this.dirty = true;
     this.requestFrame();
-    if (this.session.mode === "paused" || performance.now() - (this.told ?? 0) > REPORT_EVERY) this.tell();
+    if (this.session.mode === "paused" || performance.now() - (this.reported ?? 0) > REPORT_EVERY) this.report();
   }
 
   requestFrame() {
@@ -237,7 +237,7 @@ export class Lab {
     this.redraw();
   }
 
-  // Shows the parts that `hide` and `only` leave, pictures beside plots where there are both.
+  // Shows the parts that `hide` and `only` leave, pictures beside plots if there are both.
   arrange() {
     for (const chart of this.charts) chart.element.hidden = !shows(this.state, chart.kind.part);
     const plots = this.charts.some((chart) => !chart.element.hidden);
@@ -256,11 +256,11 @@ export class Lab {
 
   announce(prefix = "") {
     const { step, records } = this.session;
-    const said = records.map((record) => {
+    const sentences = records.map((record) => {
       const row = record.row(step);
       return `Loss ${number(row.F)}, training accuracy ${percent(row.correct / POINTS)}, ${row.unstable ? "unstable" : "stable"}.`;
     });
-    setText(this.live, `${prefix}Step ${whole(step)}. ${said.join(" ")}`);
+    setText(this.live, `${prefix}Step ${whole(step)}. ${sentences.join(" ")}`);
   }
 
   recolour() {
@@ -270,14 +270,14 @@ export class Lab {
     this.root.classList.toggle("dark", dark);
   }
 
-  // The link to this very run; on the way to a step, that step's.
+  // The link to exactly this run; on the way to a step, to that step.
   get address() {
     const { mode, target } = this.session;
     return this.link?.(mode === "seeking" ? { ...this.state, step: target } : this.state);
   }
 
-  // on("state", f): f(state) after a change, and now and then while it runs.
-  // on("rows", f): f({opened: settings}) when a run starts over, f({rows}) for what was measured since.
+  // on("state", f): f(state) after a change, and every REPORT_EVERY milliseconds while a run goes on.
+  // on("rows", f): f({opened: settings}) when a run starts over, f({rows}) with what was measured since.
   on(event, listener) {
     this.listeners[event].push(listener);
   }
@@ -286,20 +286,20 @@ export class Lab {
     for (const listener of this.listeners[event]) listener(value);
   }
 
-  // From the first time that somebody changes something, the address bar follows (see mount.js).
+  // From the first change by the reader on, the address bar follows (see mount.js).
   touch() {
     this.touched = true;
-    this.tell();
+    this.report();
   }
 
-  tell() {
-    this.told = performance.now();
+  report() {
+    this.reported = performance.now();
     if (this.link) this.toolbar.exact.href = this.address;
     this.emit("state", this.state);
   }
 }
 
 function presetState(state, name) {
-  const kept = Object.fromEntries(SETTINGS.filter(({ restarts }) => !restarts).map(({ name: key }) => [key, state[key]]));
-  return { ...defaults(), ...kept, ...PRESETS[name].values, until: PRESETS[name].values.until ?? BY_NAME.until.default, step: 0 };
+  const unchanged = Object.fromEntries(SETTINGS.filter(({ restarts }) => !restarts).map(({ name: key }) => [key, state[key]]));
+  return { ...defaults(), ...unchanged, ...PRESETS[name].values, until: PRESETS[name].values.until ?? BY_NAME.until.default, step: 0 };
 }

@@ -2,12 +2,12 @@
 
 import { CLASSES, spiral } from "../engine/task.js";
 import { GRID, HALF_WIDTH } from "../rows.js";
-import { element } from "./dom.js";
+import { element, fitCanvas } from "./dom.js";
 import { rgb } from "./theme.js";
 
 const FINER = 3; // pixels between two points of the grid
-const PIXELS = FINER * (GRID - 1) + 1; // outputs are linear in pieces: interpolating them loses next to nothing
-const TINT = { light: 0.62, dark: 0.58 }; // how much of a class's colour its region takes
+const PIXELS = FINER * (GRID - 1) + 1; // outputs are piecewise linear: interpolating them loses almost nothing
+const TINT = { light: 0.62, dark: 0.58 }; // share of the class's colour in the colour of its region
 const DOT = 3.1;
 
 export class DecisionMap {
@@ -17,7 +17,7 @@ export class DecisionMap {
     this.pixels = new Uint32Array(PIXELS * PIXELS);
     this.image = new ImageData(new Uint8ClampedArray(this.pixels.buffer), PIXELS, PIXELS);
     this.leads = [new Float64Array(GRID * GRID), new Float64Array(GRID * GRID)];
-    this.canvas.addEventListener("pointermove", (event) => onHover(this.at(event)));
+    this.canvas.addEventListener("pointermove", (event) => onHover(this.point(event)));
     this.canvas.addEventListener("pointerleave", () => onHover(null));
   }
 
@@ -30,7 +30,7 @@ export class DecisionMap {
   draw(outputs, theme) {
     const side = this.canvas.clientWidth;
     if (!side || !outputs) return;
-    fit(this.canvas, side, side);
+    fitCanvas(this.canvas, side, side);
     const context = this.canvas.getContext("2d");
     if (outputs !== this.outputs || theme !== this.theme) {
       Object.assign(this, { outputs, theme });
@@ -42,7 +42,7 @@ export class DecisionMap {
     this.dots(context, this.canvas.width, theme);
   }
 
-  // Softmax of the outputs, interpolated between the points of the grid, mixed into one colour a pixel.
+  // Softmax of the outputs, interpolated between the points of the grid, mixed into one colour per pixel.
   paint(theme) {
     const paper = rgb(theme.paper);
     const share = theme.dark ? TINT.dark : TINT.light;
@@ -63,14 +63,14 @@ export class DecisionMap {
     }
   }
 
-  // By how much the outputs of classes 1 and 2 exceed that of class 0, within what exp can take.
+  // The differences of the outputs of classes 1 and 2 from that of class 0, within the range of exp.
   lead(outputs) {
     const sharpen = this.squared ? SQUARED_SHARPNESS : 1;
     const plane = GRID * GRID;
     for (let k = 0; k < plane; k++) {
       for (let i = 1; i < CLASSES; i++) {
         const lead = sharpen * (outputs[i * plane + k] - outputs[k]);
-        this.leads[i - 1][k] = Math.max(-MOST_LEAD, Math.min(lead, MOST_LEAD));
+        this.leads[i - 1][k] = Math.max(-LARGEST_LEAD, Math.min(lead, LARGEST_LEAD));
       }
     }
   }
@@ -89,8 +89,8 @@ export class DecisionMap {
     }
   }
 
-  // What lies under the pointer: {x, y, probabilities}.
-  at(event) {
+  // The point under the pointer: {x, y, probabilities}.
+  point(event) {
     if (!this.outputs) return null;
     const box = this.canvas.getBoundingClientRect();
     const u = (event.clientX - box.left) / box.width, v = (event.clientY - box.top) / box.height;
@@ -104,7 +104,7 @@ export class DecisionMap {
 
 // Squared error fits outputs to 0 and 1; this steepness shows them as the near-certainties they stand for.
 const SQUARED_SHARPNESS = 6;
-const MOST_LEAD = 80;
+const LARGEST_LEAD = 80;
 
 // Bilinear interpolation in the cell whose top left corner is values[k].
 function between(values, k, u, v) {
@@ -114,11 +114,3 @@ function between(values, k, u, v) {
 }
 
 const toPixel = (x, side) => ((x + HALF_WIDTH) / (2 * HALF_WIDTH)) * side;
-
-// Gives a canvas the device pixels of its CSS size.
-export function fit(canvas, width, height) {
-  const ratio = Math.min(devicePixelRatio, 2);
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-  return ratio;
-}

@@ -1,4 +1,4 @@
-// Numbers as the reader sees them.
+// Numbers as text for the reader.
 
 const MINUS = "\u2212";
 

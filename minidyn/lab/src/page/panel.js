@@ -1,4 +1,4 @@
-// One run's picture and numbers: the decision regions, who is being listened to, and where the run stands.
+// The picture and the numbers of a run: the decision regions, the class weights, and the state of the training.
 
 import { emphasised, weights } from "../engine/oscillation.js";
 import { CLASSES, POINTS } from "../engine/task.js";
@@ -7,15 +7,15 @@ import { element, setAttribute, setText } from "./dom.js";
 import { DecisionMap } from "./map.js";
 import { number, percent, whole } from "./numbers.js";
 
-// Names of the numbers; the second word goes where there is no room.
+// Names of the numbers; the second word is left out if there is no room.
 const ROWS = [["step"], ["emphasised"], ["loss F"], ["training", " accuracy"], ["validation", " accuracy"], ["sharpness", " λₘₐₓ"], ["threshold", " 2/η"]];
 
 export class Panel {
   constructor(which) {
-    this.map = new DecisionMap((found) => this.probe(found));
+    this.map = new DecisionMap((point) => this.inspect(point));
     this.caption = element("figcaption", { className: `key ${which ? "muted" : ""}` });
     this.marker = element("span", { className: "marker" });
-    this.found = element("span", { className: "found", hidden: true });
+    this.probe = element("span", { className: "probe", hidden: true });
     this.bars = Array.from({ length: CLASSES }, (_, i) => element("span", { className: `gamma class-${i}` }));
     this.gamma = element("div", { className: "gammas", role: "img" }, this.bars);
     this.values = ROWS.map(() => element("dd"));
@@ -23,7 +23,7 @@ export class Panel {
       element("dt", { text: name }, [element("span", { text: more })]),
       this.values[i],
     ]));
-    this.picture = element("div", { className: "picture" }, [this.map.canvas, this.marker, this.found]);
+    this.picture = element("div", { className: "picture" }, [this.map.canvas, this.marker, this.probe]);
     this.element = element("figure", { className: "panel" }, [this.caption, this.picture, this.gamma, this.readouts]);
   }
 
@@ -34,14 +34,15 @@ export class Panel {
     this.caption.hidden = !caption;
   }
 
-  probe(found) {
-    this.found.hidden = !found;
-    if (!found) return;
-    const best = found.probabilities.indexOf(Math.max(...found.probabilities));
-    setText(this.found, `(${number(found.x, 2)}, ${number(found.y, 2)}): class ${best}, ${percent(found.probabilities[best])}`);
+  inspect(point) {
+    this.probe.hidden = !point;
+    if (!point) return;
+    const { x, y, probabilities } = point;
+    const best = probabilities.indexOf(Math.max(...probabilities));
+    setText(this.probe, `(${number(x, 2)}, ${number(y, 2)}): class ${best}, ${percent(probabilities[best])}`);
   }
 
-  // Returns whether anything of it is shown.
+  // Shows the parts that `state` shows; returns whether there are any.
   arrange(state) {
     this.picture.hidden = !shows(state, "map");
     this.gamma.hidden = !shows(state, "bar");
@@ -49,7 +50,7 @@ export class Panel {
     return !(this.picture.hidden && this.gamma.hidden && this.readouts.hidden);
   }
 
-  // row: what was measured at the step that the reader looks at.
+  // row: what was measured at the step that the reader inspects.
   update(row) {
     const gamma = weights(this.settings, row.step);
     const resting = this.settings.amplitude === 1 || (this.settings.rest_from && row.step >= this.settings.rest_from);

@@ -1,22 +1,22 @@
-// What a run has shown so far, in bounded memory: the last steps one by one, and the whole run thinned.
+// The rows of a run so far, in bounded memory: the last steps one by one, and the whole run thinned.
 
 import { COLUMN, WIDTH } from "../rows.js";
 
-const KEPT = 12000; // the last steps
-const MOST = 12000; // rows of the whole run
-const THIN = 3; // odd, so that thinned rows still see both branches of a period-2 orbit
+const RECENT_ROWS = 12000; // the last steps
+const WHOLE_ROWS = 12000; // most rows of the whole run
+const THINNING = 3; // odd, so that thinned rows still show both branches of a period-2 orbit
 
 export class Record {
   constructor() {
-    this.recent = new Float64Array(KEPT * WIDTH);
-    this.whole = new Float64Array(MOST * WIDTH);
+    this.recent = new Float64Array(RECENT_ROWS * WIDTH);
+    this.whole = new Float64Array(WHOLE_ROWS * WIDTH);
     this.clear();
   }
 
   clear() {
     this.stride = 1;
     this.count = 0; // rows in `whole`
-    this.seen = 0; // rows ever; `recent` holds the last of them, cyclically
+    this.seen = 0; // rows so far; `recent` holds the last of them, cyclically
     this.sharpness = NaN;
   }
 
@@ -27,7 +27,7 @@ export class Record {
   add(rows) {
     for (let at = 0; at < rows.length; at += WIDTH) {
       const row = rows.subarray(at, at + WIDTH);
-      this.recent.set(row, (this.seen % KEPT) * WIDTH);
+      this.recent.set(row, (this.seen % RECENT_ROWS) * WIDTH);
       if (row[COLUMN.step] % this.stride === 0) this.append(row);
       if (!Number.isNaN(row[COLUMN.sharpness])) this.sharpness = row[COLUMN.sharpness];
       this.seen++;
@@ -35,30 +35,30 @@ export class Record {
   }
 
   append(row) {
-    if (this.count === MOST) this.thin();
+    if (this.count === WHOLE_ROWS) this.thin();
     if (row[COLUMN.step] % this.stride) return;
     this.whole.set(row, this.count++ * WIDTH);
   }
 
   thin() {
-    this.stride *= THIN;
-    let kept = 0;
+    this.stride *= THINNING;
+    let count = 0;
     for (let i = 0; i < this.count; i++) {
-      if (this.whole[i * WIDTH] % this.stride === 0) this.whole.copyWithin(kept++ * WIDTH, i * WIDTH, (i + 1) * WIDTH);
+      if (this.whole[i * WIDTH] % this.stride === 0) this.whole.copyWithin(count++ * WIDTH, i * WIDTH, (i + 1) * WIDTH);
     }
-    this.count = kept;
+    this.count = count;
   }
 
   // Calls visit(values, at) for each row whose step is `from` or later; its columns are values[at + COLUMN.name].
-  each(from, visit) {
-    if (from > this.seen - KEPT) {
-      for (let step = Math.max(0, Math.ceil(from)); step < this.seen; step++) visit(this.recent, (step % KEPT) * WIDTH);
+  forEachRow(from, visit) {
+    if (from > this.seen - RECENT_ROWS) {
+      for (let step = Math.max(0, Math.ceil(from)); step < this.seen; step++) visit(this.recent, (step % RECENT_ROWS) * WIDTH);
     } else {
       for (let i = Math.max(0, Math.ceil(from / this.stride)); i < this.count; i++) visit(this.whole, i * WIDTH);
     }
   }
 
-  // The row of `step`, or the nearest kept one; its sharpness is the last measured before it.
+  // The row of `step`, or the nearest one that is left; its sharpness is the last that was measured before it.
   row(step) {
     const row = this.at(Math.max(0, Math.min(Math.round(step), this.last)));
     const names = Object.entries(COLUMN).map(([name, i]) => [name, row[i]]);
@@ -66,7 +66,7 @@ export class Record {
   }
 
   at(step) {
-    if (step > this.last - KEPT) return this.recent.subarray((step % KEPT) * WIDTH, (step % KEPT) * WIDTH + WIDTH);
+    if (step > this.last - RECENT_ROWS) return this.recent.subarray((step % RECENT_ROWS) * WIDTH, (step % RECENT_ROWS) * WIDTH + WIDTH);
     const i = Math.min(Math.floor(step / this.stride), this.count - 1);
     return this.whole.subarray(i * WIDTH, (i + 1) * WIDTH);
   }

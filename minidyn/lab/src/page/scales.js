@@ -1,6 +1,6 @@
 // Maps from values to [0, 1] up the axis, with their ticks.
 
-const NEAREST = 0.17; // between two labels, as a part of the axis
+const NEAREST = 0.17; // smallest distance of two labels, as a fraction of the axis
 
 export function linear(least, most) {
   return { unit: (v) => (v - least) / (most - least), ticks: round(least, most, 3) };
@@ -46,10 +46,10 @@ function roundDown(value) {
 
 // The values that lie on the axis, without those too near to one before them.
 function spaced(values, unit) {
-  const kept = [];
+  const shown = [];
   for (const v of values) {
     const at = unit(v);
-    if (at > -1e-6 && at < 1 + 1e-6 && kept.every((other) => Math.abs(unit(other) - at) > NEAREST)) kept.push(v);
+    if (at > -1e-6 && at < 1 + 1e-6 && shown.every((other) => Math.abs(unit(other) - at) > NEAREST)) shown.push(v);
   }
-  return kept;
+  return shown;
 }

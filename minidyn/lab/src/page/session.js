@@ -1,11 +1,11 @@
-// Drives the engine's thread: how many steps to ask for, and when. Knows nothing of what is drawn.
+// Drives the engine's thread: decides how many steps to ask for, and when. Independent of what is drawn.
 
 import workerSource from "worker-source";
 import { runs } from "../state.js";
 import { Record } from "./record.js";
 
 const BUDGET = 16; // milliseconds of work between two answers
-const LONGEST_GAP = 100; // a slow frame must not be followed by a leap
+const LONGEST_GAP = 100; // milliseconds; after a slow frame the run must not leap ahead
 
 export class Session {
   // handlers: advanced(answer), stopped(reason: "until", "burst" or "diverged").
@@ -17,7 +17,7 @@ export class Session {
     this.active = false;
     this.waiting = false;
     this.step = 0;
-    this.mapWanted = true; // whoever draws sets it again
+    this.mapWanted = true; // the view sets it again when it draws
   }
 
   // Start over with `state`, and run to its step at full speed.
@@ -75,7 +75,7 @@ export class Session {
     if (this.hurried) this.ask(Infinity);
   }
 
-  // Why the run stops here, if it does.
+  // The reason why the run stops here, or null.
   ending({ diverged, burst }) {
     if (diverged) return "diverged";
     if (burst) return "burst";

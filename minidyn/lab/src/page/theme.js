@@ -1,4 +1,4 @@
-// The palette of the book, light or dark as the page around is.
+// The palette of the book, light or dark like the page around it.
 
 import { CLASSES } from "../engine/task.js";
 import palette from "../../../palette.json" with { type: "json" };
@@ -28,7 +28,7 @@ export function currentTheme() {
   };
 }
 
-// Calls changed() whenever the page turns from light to dark or back; returns a function that stops it.
+// Calls changed() whenever the page changes between light and dark; returns a function that ends this.
 export function watchTheme(changed) {
   const observer = new MutationObserver(changed);
   observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });

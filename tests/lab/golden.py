@@ -1,9 +1,9 @@
-"""Write golden.json: trajectories of the library that the lab's engine must follow.
+"""The trajectories of the library that the lab's engine must follow, as golden.json keeps them.
 
-    python tests/lab/write_golden.py
+Each run is compared up to the step at which the library's own run, started 1e-15 away, differs by 1e-10: after that
+step rounding decides, and no two programs agree. After a change that is meant to move the numbers::
 
-Each run is compared up to the step at which the library's own run, started 1e-15 away, differs by 1e-10: beyond
-it rounding decides, and no two programs agree.
+    python -c "from tests.lab import golden; golden.write()"
 """
 
 from __future__ import annotations
@@ -52,19 +52,20 @@ def agreeing_steps(settings: dict) -> int:
 
 
 def trajectory(settings: dict, steps: int) -> dict:
-    """What the lab must show after 0, 51, 102, ... steps."""
+    """The values that the lab must show after 0, 51, 102, ... steps."""
     history = train(settings, steps=steps, measure={"hessian_max": EVERY}).history
-    seen = history.isel(step=slice(None, None, EVERY))
+    recorded = history.isel(step=slice(None, None, EVERY))
     count = 300
     return {
-        "F": seen.loss.values.tolist(),
-        "correct": np.rint(seen.accuracy.values * count).astype(int).tolist(),
-        "validation_correct": np.rint(seen.validation_accuracy.values * count).astype(int).tolist(),
-        "sharpness": history.hessian_max.values[: seen.sizes["step"]].tolist(),
+        "F": recorded.loss.values.tolist(),
+        "correct": np.rint(recorded.accuracy.values * count).astype(int).tolist(),
+        "validation_correct": np.rint(recorded.validation_accuracy.values * count).astype(int).tolist(),
+        "sharpness": history.hessian_max.values[: recorded.sizes["step"]].tolist(),
     }
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Compute golden.json anew."""
     runs = []
     for settings in SETTINGS:
         settings = USUAL | settings

@@ -1,8 +1,7 @@
-"""Measure the lab in this machine's Chromium: steps a second while drawing, and memory over a million steps.
+"""The lab in this machine's Chromium: steps per second while drawing, and memory over a million steps.
 
-    python tests/lab/measure.py [--memory]
-
-Numbers to report, not to assert on: they depend on the machine and on who else uses it.
+`python -m benchmarks.lab` measures the speed, and with `--memory` the memory too. Nothing here is asserted: the numbers
+depend on the machine and on what else it does.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import CHROMIUM_FLAGS
+from minidyn.lab import state
+from tests.conftest import CHROMIUM_FLAGS
 
-LAB = Path(__file__).parents[2] / "minidyn" / "lab" / "lab.js"
+LAB = state.HERE / "lab.js"
 PAGE = '<!DOCTYPE html><meta charset="utf-8"><script defer src="lab.js"></script><div data-lab="{}"></div>'
 SECONDS = 10
 
@@ -34,7 +33,7 @@ def open_lab(browser, folder, query):
 
 
 def speed(browser, folder, query):
-    """(steps a second, drawn frames a second, seconds from opening to the first step)."""
+    """Steps per second, drawn frames per second, and seconds from opening to the first step."""
     page, first = open_lab(browser, folder, query)
     page.evaluate(
         "window.frames_drawn = 0; const draw = lab.draw; lab.draw = (now) => (frames_drawn++, draw.call(lab, now))"
@@ -49,17 +48,17 @@ def speed(browser, folder, query):
 
 
 def memory(browser, folder, marks=(100_000, 500_000, 1_000_000)):
-    """Bytes of the page's heap after so many steps, collected before each reading."""
+    """Bytes of the page's heap after each number of steps, with garbage collected before."""
     page, _ = open_lab(browser, folder, "H=4&A=5&T=100&speed=max&until=0")
     client = page.context.new_cdp_session(page)
-    found = []
+    sizes = []
     for mark in marks:
         page.wait_for_function("mark => lab.session.step >= mark", arg=mark, timeout=600_000)
         client.send("HeapProfiler.collectGarbage")
         usage = client.send("Runtime.getHeapUsage")
-        found.append((mark, usage["usedSize"] + usage.get("backingStorageSize", 0)))
+        sizes.append((mark, usage["usedSize"] + usage.get("backingStorageSize", 0)))
     page.close()
-    return found
+    return sizes
 
 
 if __name__ == "__main__":
