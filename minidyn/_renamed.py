@@ -99,6 +99,20 @@ def arguments(**renamed: str) -> Callable[[Callable[Arguments, Result]], Callabl
     return decorate
 
 
+class Member:
+    """The former name of a method or attribute: `old = Member("new")` in the body of a class."""
+
+    def __init__(self, new: str):
+        self.new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        warn(f"{owner.__name__}.{self.name}", f"{owner.__name__}.{self.new}")
+        return getattr(owner if instance is None else instance, self.new)
+
+
 def install() -> None:
     """Let the old names be imported."""
     if not any(isinstance(finder, _RenamedModules) for finder in sys.meta_path):

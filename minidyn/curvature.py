@@ -22,6 +22,7 @@ from minidyn.model import Model
 from minidyn.task import Task
 
 
+@np.errstate(under="ignore")
 def hessian(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> NDArray:
     """The exact Hessian ∂²F/∂params², with the class weights of `step` in force.
 
@@ -44,7 +45,9 @@ def hessian(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> N
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other.
+        If the arguments do not fit each other.
+    MemoryError
+        If the Hessian would not fit the memory that is left; before any work.
 
     Examples
     --------
@@ -57,6 +60,7 @@ def hessian(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> N
     return derivatives.hessian(net, unflatten(vector), task, loss, step)
 
 
+@np.errstate(under="ignore")
 def hessian_product(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> Callable[[NDArray], NDArray]:
     """The function that takes a flat vector v (p,) to H v, exactly and without forming H.
 
@@ -71,9 +75,16 @@ def hessian_product(net: Model, params: Any, task: Task, loss: Loss, step: int =
     (63,)
     """
     vector, unflatten = model.check_problem(net, params, task, loss)
-    return derivatives.hessian_product(net, unflatten(vector), task, loss, step)
+    product = derivatives.hessian_product(net, unflatten(vector), task, loss, step)
+
+    @np.errstate(under="ignore")
+    def checked_product(v: NDArray) -> NDArray:
+        return product(check.array("v", v, vector.shape))
+
+    return checked_product
 
 
+@np.errstate(under="ignore")
 def hessian_eigenvalues(
     net: Model,
     params: Any,
@@ -93,13 +104,13 @@ def hessian_eigenvalues(
     net, params, task, loss, step
         As for `hessian`.
     k : int
-        How many, 1 to p.
+        How many eigenvalues, 1 to p.
     which : {"largest", "smallest"}
     tolerance : float
-        On each residual, relative to the largest eigenvalue in size. The error of an isolated eigenvalue is
+        Bound on each residual, relative to the largest eigenvalue in size. The error of an isolated eigenvalue is
         of the order of its residual squared.
     start : array_like, shape (p,), optional
-        Where the search starts: a vector from a run's previous measurement saves products.
+        Vector from which the search starts; an eigenvector of a nearby Hessian saves products.
 
     Returns
     -------
@@ -108,7 +119,7 @@ def hessian_eigenvalues(
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other, or `k` exceeds the number of parameters.
+        If the arguments do not fit each other, or `k` exceeds the number of parameters.
 
     Examples
     --------
@@ -122,6 +133,7 @@ def hessian_eigenvalues(
     return lanczos(product, len(vector), k=k, which=which, tolerance=tolerance, start=start)
 
 
+@np.errstate(under="ignore")
 def landscape(
     net: Model,
     params: Any,
@@ -148,12 +160,12 @@ def landscape(
     Returns
     -------
     xarray.DataArray
-        F over "first" and, in a plane, "second"; with a leading "step" where `step` is an array.
+        F over "first" and, in a plane, "second"; with a leading "step" if `step` is an array.
 
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other.
+        If the arguments do not fit each other.
 
     Examples
     --------
@@ -165,18 +177,18 @@ def landscape(
     ('first',)
     """
     vector, unflatten = model.check_problem(net, params, task, loss)
-    axes = np.atleast_2d(check.array("directions", directions, (None,) * np.ndim(directions)))
+    axes = np.atleast_2d(check.array("directions", directions, None))
     if axes.shape[0] not in (1, 2) or axes.shape[1:] != vector.shape:
         raise ValueError(f"directions must have shape (1, {len(vector)}) or (2, {len(vector)}), got {axes.shape}")
     if len(offsets) != len(axes):
-        raise ValueError(f"offsets must be one array a direction, got {len(offsets)} for {len(axes)}")
+        raise ValueError(f"offsets must be one array per direction, got {len(offsets)} for {len(axes)}")
     lines = [check.array("offsets", line, (None,)) for line in offsets]
-    steps = np.atleast_1d(step)
+    steps = np.atleast_1d(check.steps("step", step))
     values = np.empty((len(steps), *map(len, lines)))
     for index in np.ndindex(*map(len, lines)):
-        moved = vector + sum(line[i] * axis for line, i, axis in zip(lines, index, axes, strict=True))
-        logits = net.logits(unflatten(moved), task.x)
+        point = vector + sum(line[i] * axis for line, i, axis in zip(lines, index, axes, strict=True))
+        logits = net.logits(unflatten(point), task.x)
         values[:, *index] = [loss.value(logits, task.labels, s) for s in steps]
     names = ("first", "second")[: len(lines)]
-    found = xr.DataArray(values, {"step": steps, **dict(zip(names, lines, strict=True))}, ("step", *names), "loss")
-    return found if np.ndim(step) else found.isel(step=0, drop=True)
+    slices = xr.DataArray(values, {"step": steps, **dict(zip(names, lines, strict=True))}, ("step", *names), "loss")
+    return slices if np.ndim(step) else slices.isel(step=0, drop=True)

@@ -15,6 +15,7 @@ from autograd import make_hvp, make_vjp
 from autograd.differential_operators import make_jvp_reversemode
 from numpy.typing import NDArray
 
+from minidyn import _checks as check
 from minidyn.losses import Loss
 from minidyn.mlp import MLP, has_closed_forms
 from minidyn.model import Model, check_problem
@@ -97,16 +98,21 @@ class Autograd:
 
     def jacobian(self, params: Any, x: NDArray) -> NDArray:
         logits, pullback = self.vjp(params, x)
+        size = Structure(params).size
+        check.memory(f"the Jacobian on {len(x)} samples", 2 * logits.size * (size + logits.size))
         units = np.eye(logits.size).reshape(-1, *logits.shape)
         return np.stack([pullback(unit) for unit in units]).reshape(*logits.shape, -1)
 
     def ntk(self, params: Any, x: NDArray) -> NDArray:
+        outputs = self.net.logits(params, x).size
+        check.memory(f"the tangent kernel of {len(x)} samples", outputs * (2 * Structure(params).size + outputs))
         jacobian = self.jacobian(params, x)
         rows = jacobian.reshape(-1, jacobian.shape[-1])
         return (rows @ rows.T).reshape(*jacobian.shape[:2], *jacobian.shape[:2])
 
     def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
         vector, value = self._value(params, task, loss, step)
+        check.memory(f"the Hessian, with {len(vector):,} parameters,", 3 * len(vector) ** 2)
         hessian = autograd_hessian(value)(vector)
         return (hessian + hessian.T) / 2
 
@@ -125,6 +131,7 @@ class Autograd:
         return vector, lambda v: loss.value(outputs(v), task.labels, step)
 
 
+@np.errstate(under="ignore")
 def gradient(net: Model, params: Any, task: Task, loss: Loss, step: int = 0) -> Any:
     """∂F/∂params, in the structure of `params`.
 

@@ -46,6 +46,7 @@ class Spectrum:
 
 
 @_renamed.arguments(most="max_basis")
+@np.errstate(under="ignore")
 def lanczos(
     product: Callable[[NDArray], NDArray],
     size: int,

@@ -1,9 +1,9 @@
-"""The losses: each is defined once, by what one sample adds for each output and how steeply that rises.
+"""The losses: each is defined once, by its terms and their derivatives with respect to the outputs.
 
-A loss is F(t) = (1/P) Σ_j Σ_i w_ji(t) e_i(f(x_j), y_j): elements e that know no time, and weights w, made of
-the class weights Γ(t), that know nothing else. Value, gradient and curvature with respect to the outputs f all
-come from the elements, their slopes and their bends, so the static loss and its dynamical twin cannot drift
-apart. Everything here is written in `autograd.numpy`, so that autograd can check it.
+A loss is F(t) = (1/P) Σ_j Σ_i w_ji(t) e_i(f(x_j), y_j): terms e that know no time, and weights w, made of the
+class weights Γ(t), that know nothing else. Value, gradient and curvature with respect to the outputs f all come from
+the terms and their first and second derivatives, so the static loss and its dynamical twin cannot drift apart.
+Everything here is written in `autograd.numpy`, so that autograd can check it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ from functools import reduce
 from typing import Any, Protocol
 
 import autograd.numpy as np
+from numpy import errstate
 from numpy.typing import ArrayLike, NDArray
 
 from minidyn import _checks as check
+from minidyn import _renamed
 from minidyn.oscillation import Oscillation
+
+# A loss of a reader's own defines both of a pair, which must agree, and none of what is computed from them.
+PAIRS = (("terms_and_gradient", "output_hessian"),)
+COMPUTED = ("value", "gradient", "curvature", "class_weights")
 
 
 class ClassWeights(Protocol):
@@ -25,17 +31,41 @@ class ClassWeights(Protocol):
     classes: int
 
     def weights(self, step: Any) -> NDArray:
-        """Class weights at a step, shape (C,)."""
+        """Class weights at a step, shape (C,), at least 0."""
 
 
 class Loss(ABC):
-    """What the losses share: the weighted sums. Use `CrossEntropy` or `SquaredError`."""
+    """What the losses share: the weighted sums. Use `CrossEntropy` or `SquaredError`.
 
-    per_output = False  # do the class weights go to the output units (or to the samples)?
+    A loss of your own inherits from one of them and overrides `terms_and_gradient` and `output_hessian`, or `expand`
+    (and `sum_per_class`, if it is to be trained).
+    """
+
+    per_output = False  # whether the class weights go to the output units (or to the samples)
+
+    parts = _renamed.Member("terms_and_gradient")
+    bends = _renamed.Member("output_hessian")
+    spread = _renamed.Member("expand")
+    gather = _renamed.Member("sum_per_class")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old, former in vars(Loss).items():
+            if isinstance(former, _renamed.Member) and old in vars(cls):
+                _renamed.warn(f"Loss.{old}", f"Loss.{former.new}")
+                setattr(cls, former.new, vars(cls)[old])
+        for name in COMPUTED:
+            if name in vars(cls):
+                raise TypeError(f"{cls.__name__} must not override {name}, which is computed from terms_and_gradient")
+        for pair in PAIRS:
+            if len(vars(cls).keys() & set(pair)) == 1:
+                raise TypeError(f"{cls.__name__} must override both of {' and '.join(pair)}, which must agree")
 
     def __init__(self, gamma: Oscillation | ClassWeights | None = None):
-        if gamma is not None and not (hasattr(gamma, "weights") and hasattr(gamma, "classes")):
-            raise TypeError(f"gamma must be an Oscillation or have .weights(step) and .classes, got {gamma!r}")
+        if gamma is not None:
+            if isinstance(gamma, type) or not (callable(getattr(gamma, "weights", None)) and hasattr(gamma, "classes")):
+                raise TypeError(f"gamma must be an Oscillation or have .weights(step) and .classes, got {gamma!r:.80}")
+            check.integer("gamma.classes", gamma.classes, least=2)
         self.gamma = gamma
 
     def __repr__(self) -> str:
@@ -43,29 +73,33 @@ class Loss(ABC):
 
     @abstractmethod
     def terms_and_gradient(self, logits: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
-        """Elements e, shape (P, 1) or (P, C), and their slopes ∂(Σe)/∂f, shape (P, C)."""
+        """The terms e, shape (P, 1) or (P, C), and ∂(Σe)/∂f, shape (P, C)."""
 
     @abstractmethod
     def output_hessian(self, logits: NDArray, labels: NDArray) -> NDArray:
-        """Second derivatives ∂²(Σe)/∂f∂f, shape (P, C, C)."""
+        """∂²(Σe)/∂f∂f, sample by sample, shape (P, C, C)."""
 
     def class_weights(self, step: int, classes: int) -> NDArray:
-        """Γ in force at a step, shape (C,): ones where the loss is static."""
+        """Γ in force at a step, shape (C,): ones if the loss is static."""
         step = check.integer("step", step, least=0)
         if self.gamma is None:
             return np.ones(classes)
-        return check.array(f"gamma.weights({step})", self.gamma.weights(step), (classes,))
+        weights = check.array(f"gamma.weights({step})", self.gamma.weights(step), (classes,))
+        if weights.min() < 0:
+            raise ValueError(f"gamma.weights({step}) must be >= 0, got {weights}")
+        return weights
 
     def expand(self, weights: NDArray, labels: NDArray) -> NDArray:
-        """The class weights laid out over samples and outputs: shape (P, 1), or (1, C)."""
+        """The class weights expanded over samples and outputs: shape (P, 1), or (1, C)."""
         return weights[None, :] if self.per_output else weights[labels][:, None]
 
-    def sum_per_class(self, elements: NDArray, labels: NDArray, classes: int) -> NDArray:
-        """The sums of the elements that each class weight multiplies, shape (C,): the other way than `expand`."""
+    def sum_per_class(self, terms: NDArray, labels: NDArray, classes: int) -> NDArray:
+        """The sums of the terms that each class weight multiplies, shape (C,): the adjoint of `expand`."""
         if self.per_output:
-            return elements.sum(axis=0)
-        return np.bincount(labels, reduce_classes(np.add, elements)[:, 0], classes)
+            return terms.sum(axis=0)
+        return np.bincount(labels, reduce_classes(np.add, terms)[:, 0], classes)
 
+    @errstate(under="ignore")
     def value(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> float:
         """F at a step.
 
@@ -84,24 +118,47 @@ class Loss(ABC):
 
         Raises
         ------
-        ValueError
-            Where the shapes disagree with each other or with the classes of `gamma`.
+        TypeError, ValueError
+            If `logits` are not real numbers, `labels` not integers of the classes, or the shapes disagree with each
+            other or with the classes of `gamma`.
         """
-        logits, labels, weight = self._laid_out(logits, labels, step)
+        logits, labels, weight = self._checked(logits, labels, step)
         return np.sum(weight * self.terms_and_gradient(logits, labels)[0]) / len(labels)
 
+    @errstate(under="ignore")
     def gradient(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> NDArray:
         """∂F/∂logits, shape (P, C); arguments and errors as for `value`."""
-        logits, labels, weight = self._laid_out(logits, labels, step)
+        logits, labels, weight = self._checked(logits, labels, step)
         return weight * self.terms_and_gradient(logits, labels)[1] / len(labels)
 
+    @errstate(under="ignore")
     def curvature(self, logits: ArrayLike, labels: ArrayLike, step: int = 0) -> NDArray:
         """∂²F/∂logits², the block of each sample, shape (P, C, C); arguments and errors as for `value`."""
-        logits, labels, weight = self._laid_out(logits, labels, step)
+        logits, labels, weight = self._checked(logits, labels, step)
         return weight[:, :, None] * self.output_hessian(logits, labels) / len(labels)
 
-    def _laid_out(self, logits: Any, labels: Any, step: int) -> tuple[NDArray, NDArray, NDArray]:
+    def check_classes(self, classes: int) -> None:
+        """Raise a ValueError if `gamma` weighs another number of classes."""
+        if self.gamma is not None and self.gamma.classes != classes:
+            raise ValueError(f"gamma weighs {self.gamma.classes} classes, but the outputs have {classes}")
+
+    def check_sums(self, logits: NDArray, labels: NDArray) -> None:
+        """Raise a ValueError if `sum_per_class` is not the adjoint of `expand`: a record would show another loss."""
+        classes = logits.shape[1]
+        weights, terms = 1.0 + np.arange(classes), self.terms_and_gradient(logits, labels)[0]
+        total = np.sum(self.expand(weights, labels) * terms)
+        by_class = weights @ self.sum_per_class(terms, labels, classes)
+        if not np.isclose(total, by_class, rtol=1e-9):
+            raise ValueError(
+                f"loss must be the sum of Γ_c times its sum_per_class to be trained, got {total:g} and {by_class:g} "
+                f"for Γ = {weights} from {self!r:.80}: override sum_per_class together with expand"
+            )
+
+    def _checked(self, logits: Any, labels: Any, step: int) -> tuple[NDArray, NDArray, NDArray]:
+        """The arguments of `value` as arrays, and the weights expanded."""
         logits, labels = np.array(logits), np.asarray(labels)
+        if logits.dtype.kind not in check.REAL:
+            raise TypeError(f"logits must be real numbers, got {logits.dtype}")
         if logits.ndim != 2 or labels.shape != logits.shape[:1] or not labels.size:
             raise ValueError(f"logits must be (P, C) and labels (P,), P >= 1, got {logits.shape} and {labels.shape}")
         if labels.dtype.kind not in "iu":
@@ -111,11 +168,6 @@ class Loss(ABC):
             raise ValueError(f"labels must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
         self.check_classes(classes)
         return logits, labels, self.expand(self.class_weights(step, classes), labels)
-
-    def check_classes(self, classes: int) -> None:
-        """Raise a ValueError where `gamma` weighs another number of classes."""
-        if self.gamma is not None and self.gamma.classes != classes:
-            raise ValueError(f"gamma weighs {self.gamma.classes} classes, but the outputs have {classes}")
 
 
 class CrossEntropy(Loss):
@@ -131,7 +183,7 @@ class CrossEntropy(Loss):
     Raises
     ------
     TypeError
-        Where `gamma` has no `.weights` or `.classes`.
+        If `gamma` has no `.weights` or `.classes`.
 
     Notes
     -----
@@ -168,12 +220,12 @@ class SquaredError(Loss):
     gamma : Oscillation, optional
         The class weights Γ(t), or any object with `.weights(step)` and `.classes`. None: the static loss.
     weighting : {"sample", "output"}
-        Whether Γ weighs a sample by its class, or an output unit by the class it stands for.
+        Whether Γ weighs each sample by its class, or each output unit by the class it stands for.
 
     Raises
     ------
     TypeError, ValueError
-        Where `gamma` has no `.weights` or `.classes`, or `weighting` is another word.
+        If `gamma` has no `.weights` or `.classes`, or `weighting` is another word.
 
     Notes
     -----
@@ -205,12 +257,12 @@ class SquaredError(Loss):
 
 
 def one_hot(labels: NDArray, classes: int) -> NDArray:
-    """A boolean (P, C) array, true at each sample's class."""
+    """A boolean array (P, C), true at each sample's class."""
     return labels[:, None] == np.arange(classes)
 
 
 def reduce_classes(combine: Any, columns: NDArray) -> NDArray:
-    """The columns of (P, C) combined into one, (P, 1): NumPy is slow at reducing along a short last axis."""
+    """The columns of (P, C) combined into one (P, 1); NumPy is slow at reductions along a short last axis."""
     return reduce(combine, columns.T)[:, None]
 
 
@@ -221,7 +273,7 @@ def accuracy(logits: Any, labels: Any) -> float:
 
 def to_dict(loss: Loss) -> dict[str, Any] | None:
     """What a record needs to rebuild a loss of this file, or None for a reader's own loss or waveform."""
-    if type(loss) not in (CrossEntropy, SquaredError) or not isinstance(loss.gamma, Oscillation | None):
+    if type(loss) not in (CrossEntropy, SquaredError) or type(loss.gamma) not in (Oscillation, type(None)):
         return None
     weighting = {"weighting": loss.weighting} if isinstance(loss, SquaredError) else {}
     gamma = loss.gamma and {

@@ -7,7 +7,7 @@ one matrix [W; b], and row-major flattening of [W; b] is W, then b: the order of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import autograd.numpy as anp
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
+from minidyn import _renamed
 from minidyn.parameters import Structure
 
 Params = list[tuple[NDArray, NDArray]]
@@ -28,7 +29,7 @@ class MLP:
     Parameters
     ----------
     *widths : int
-        Units a layer, inputs first; at least two numbers, each at least 1.
+        Number of units per layer, inputs first; at least two numbers, each at least 1.
 
     Attributes
     ----------
@@ -41,7 +42,7 @@ class MLP:
     Raises
     ------
     TypeError, ValueError
-        Where a width is not an integer of at least 1, or there are fewer than two.
+        If a width is not an integer of at least 1, or there are fewer than two.
 
     Examples
     --------
@@ -125,7 +126,7 @@ class MLP:
         return [np.broadcast_to(a, shape) for a in outputs]
 
     def check_params(self, params: Any) -> None:
-        """Raise a ValueError where `params` are not [(W, b), ...] of this network's shapes."""
+        """Raise an error if `params` are not [(W, b), ...] of this network's shapes."""
         expected = [((inputs, outputs), (outputs,)) for inputs, outputs in self._shapes]
         try:
             shapes = [tuple(np.shape(array) for array in layer) for layer in params]
@@ -161,6 +162,7 @@ class MLP:
 
     def jacobian(self, params: Params, x: NDArray) -> NDArray:
         """J = ∂logits/∂params, shape (P, C, p)."""
+        check.memory(f"the Jacobian of {self} on {len(x)} samples", 2 * len(x) * self.widths[-1] * self.size)
         inputs, on, _ = self._forward(params, x)
         backward = self._sensitivities(params, on, len(x))
         pieces = [_append_one(a)[:, None, :, None] * d[:, :, None, :] for a, d in zip(inputs, backward, strict=True)]
@@ -168,8 +170,9 @@ class MLP:
 
     def ntk(self, params: Params, x: NDArray) -> NDArray:
         """J Jᵀ, shape (P, C, P, C), from the layers' Gram matrices: J itself is never formed."""
-        inputs, on, _ = self._forward(params, x)
         samples, classes = len(x), self.widths[-1]
+        check.memory(f"the tangent kernel of {samples} samples", 3 * (samples * classes) ** 2)
+        inputs, on, _ = self._forward(params, x)
         kernel = np.zeros((samples, classes, samples, classes))
         for a, d in zip(inputs[:-1], self._sensitivities(params, on, samples)[:-1], strict=True):
             d = d.reshape(samples * classes, -1)
@@ -179,54 +182,63 @@ class MLP:
             kernel[:, c, :, c] += gram
         return kernel
 
-    def hessian(self, params: Params, x: NDArray, slope: NDArray, bend: NDArray) -> NDArray:
+    @_renamed.arguments(slope="output_gradient", bend="output_hessian")
+    def hessian(self, params: Params, x: NDArray, output_gradient: NDArray, output_hessian: NDArray) -> NDArray:
         """Exact Hessian, shape (p, p), of a loss with the given derivatives with respect to the outputs.
 
         Parameters
         ----------
         params, x
             As for `logits`.
-        slope : numpy.ndarray, shape (P, C)
+        output_gradient : numpy.ndarray, shape (P, C)
             ∂F/∂f.
-        bend : numpy.ndarray, shape (P, C, C)
+        output_hessian : numpy.ndarray, shape (P, C, C)
             ∂²F/∂f∂f, sample by sample.
 
         Returns
         -------
         numpy.ndarray, shape (p, p)
-            Jᵀ bend J (the Gauss-Newton part) + Σ slope ∂²f/∂params².
+            Jᵀ (∂²F/∂f∂f) J (the Gauss-Newton part) + Σ ∂F/∂f ∂²f/∂params².
+
+        Raises
+        ------
+        MemoryError
+            If it would not fit the memory that is left; before any work.
         """
+        numbers = 2 * self.size**2 + 3 * len(x) * self.widths[-1] * self.size
+        check.memory(f"the Hessian of {self}, which has {self.size:,} parameters,", numbers)
         jacobian = self.jacobian(params, x)
-        weighted = bend @ jacobian
+        weighted = output_hessian @ jacobian
         hessian = jacobian.reshape(-1, self.size).T @ weighted.reshape(-1, self.size)
         hessian += hessian.T.copy()
         hessian *= 0.5
-        self._add_network_curvature(hessian, params, x, slope)
+        self._add_network_curvature(hessian, params, x, output_gradient)
         return hessian
 
+    @_renamed.arguments(slope="output_gradient", bend="output_hessian")
     def hessian_product(
-        self, params: Params, x: NDArray, slope: NDArray, bend: NDArray
+        self, params: Params, x: NDArray, output_gradient: NDArray, output_hessian: NDArray
     ) -> Callable[[NDArray], NDArray]:
         """The function that takes v (p,) to H v without forming H; arguments as for `hessian`.
 
         Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
         """
         inputs, on, _ = self._forward(params, x)
-        deltas = [slope]  # ∂F/∂z, layer by layer
+        deltas = [output_gradient]  # ∂F/∂z, layer by layer
         for layer in reversed(range(1, len(params))):
             deltas.insert(0, deltas[0] @ params[layer][0].T * on[layer - 1])
 
         def product(vector: NDArray) -> NDArray:
             direction = self.unflatten(vector)
-            moved, moved_logits = self._forward_tangents(params, inputs, on, direction)
-            moved_delta = (bend @ moved_logits[:, :, None])[:, :, 0]
+            tangents, logits_tangent = self._forward_tangents(params, inputs, on, direction)
+            delta_tangent = (output_hessian @ logits_tangent[:, :, None])[:, :, 0]
             pieces: list[NDArray] = []
             for layer in reversed(range(len(params))):
-                in_weight = inputs[layer].T @ moved_delta + moved[layer].T @ deltas[layer]
-                pieces[:0] = in_weight.ravel(), moved_delta.sum(axis=0)
+                in_weight = inputs[layer].T @ delta_tangent + tangents[layer].T @ deltas[layer]
+                pieces[:0] = in_weight.ravel(), delta_tangent.sum(axis=0)
                 if layer:
-                    moved_delta = moved_delta @ params[layer][0].T + deltas[layer] @ direction[layer][0].T
-                    moved_delta *= on[layer - 1]
+                    delta_tangent = delta_tangent @ params[layer][0].T + deltas[layer] @ direction[layer][0].T
+                    delta_tangent *= on[layer - 1]
             return np.concatenate(pieces)
 
         return product
@@ -245,14 +257,14 @@ class MLP:
     def _forward_tangents(
         self, params: Params, inputs: list[NDArray], on: list[NDArray], direction: Params
     ) -> tuple[list[NDArray], NDArray]:
-        """How the inputs of each layer, and the outputs, move along a direction in parameter space."""
-        moved = [np.zeros_like(inputs[0])]
+        """The derivatives of the inputs of each layer, and of the outputs, along a direction in parameter space."""
+        tangents = [np.zeros_like(inputs[0])]
         for layer, (weight, bias) in enumerate(direction):
             z = inputs[layer] @ weight + bias
             if layer:
-                z += moved[-1] @ params[layer][0]
-            moved.append(z * on[layer] if layer < len(on) else z)
-        return moved[:-1], moved[-1]
+                z += tangents[-1] @ params[layer][0]
+            tangents.append(z * on[layer] if layer < len(on) else z)
+        return tangents[:-1], tangents[-1]
 
     def _sensitivities(self, params: Params, on: list[NDArray], samples: int) -> list[NDArray]:
         """∂logits/∂z of each layer, shape (P, C, units)."""
@@ -262,34 +274,44 @@ class MLP:
             backward.insert(0, backward[0] @ params[layer][0].T * on[layer - 1][:, None, :])
         return backward
 
-    def _add_network_curvature(self, hessian: NDArray, params: Params, x: NDArray, slope: NDArray) -> None:
-        """Add Σ_p slope ∂²f/∂params². Only pairs of different layers l < m bend the outputs:
+    def _add_network_curvature(self, hessian: NDArray, params: Params, x: NDArray, output_gradient: NDArray) -> None:
+        """Add Σ_p ∂F/∂f ∂²f/∂params², which is zero but for pairs of different layers l < m:
 
         ∂²/∂[W;b]_l[u,v] ∂W_m[i,j] = Σ_p a_l[u] (∂a_m[i]/∂z_l[v]) δ_m[j], with a_l, a_m the inputs of the layers
         and δ_m = ∂F/∂z_m, which does not depend on layer l while no unit switches.
         """
         inputs, on, _ = self._forward(params, x)
-        backward = self._sensitivities(params, on, len(x))
-        deltas = [np.einsum("pc,pcv->pv", slope, d) for d in backward]
+        deltas = [np.einsum("pc,pcv->pv", output_gradient, d) for d in self._sensitivities(params, on, len(x))]
         starts = np.cumsum([0] + [(rows + 1) * columns for rows, columns in self._shapes])
-        for low, units in enumerate(self.widths[1:-1]):
-            reach = None  # ∂a_m/∂z_l; None stands for the diagonal of the units that are on
-            for high in range(low + 1, len(params)):
-                left = _append_one(inputs[low])[:, :, None] * deltas[high][:, None, :]
-                if reach is None:
-                    block = np.zeros((inputs[low].shape[1] + 1, units, units, deltas[high].shape[1]))
-                    own = np.einsum("puj,pv->uvj", left, on[low].astype(float), optimize=True)
-                    block[:, range(units), range(units), :] = own
-                    reach = on[low][:, :, None] * np.eye(units)
-                else:
-                    block = np.einsum("puj,pvi->uvij", left, reach, optimize=True)
-                rows, columns = self.widths[low] + 1, self.widths[high]
-                block = block.reshape(rows * units, columns * deltas[high].shape[1])
-                a, b = starts[low], starts[high]
-                hessian[a : a + block.shape[0], b : b + block.shape[1]] += block
-                hessian[b : b + block.shape[1], a : a + block.shape[0]] += block.T
-                if high < len(on):
-                    reach = reach @ params[high][0] * on[high][:, None, :]
+        for low in range(len(on)):
+            for high, reach in enumerate(_reaches(params, on, low), start=low + 1):
+                block = _coupling(_append_one(inputs[low])[:, :, None] * deltas[high][:, None, :], on[low], reach)
+                rows = slice(starts[low], starts[low] + block.shape[0])
+                columns = slice(starts[high], starts[high] + block.shape[1])
+                hessian[rows, columns] += block
+                hessian[columns, rows] += block.T
+
+
+def _reaches(params: Params, on: list[NDArray], low: int) -> Iterator[NDArray | None]:
+    """∂a_m/∂z_l, (P, units of l, units of m), layer by layer above l; None for the first, where it is diag(on)."""
+    reach = None
+    yield reach
+    for high in range(low + 1, len(on)):
+        weight = params[high][0]
+        reach = (on[low][:, :, None] * weight if reach is None else reach @ weight) * on[high][:, None, :]
+        yield reach
+
+
+def _coupling(left: NDArray, on: NDArray, reach: NDArray | None) -> NDArray:
+    """The block of the Hessian between [W;b]_l, with (u, v) as rows, and W_m, with (i, j) as columns."""
+    if reach is None:
+        (_, u, j), units = left.shape, on.shape[1]
+        block = np.zeros((u, units, units, j))
+        block[:, range(units), range(units), :] = np.einsum("puj,pv->uvj", left, on.astype(float), optimize=True)
+    else:
+        block = np.einsum("puj,pvi->uvij", left, reach, optimize=True)
+    u, v, i, j = block.shape
+    return block.reshape(u * v, i * j)
 
 
 OVERRIDABLE = ("__init__", "__repr__", "init")  # without touching the outputs

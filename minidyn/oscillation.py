@@ -16,26 +16,26 @@ class Oscillation:
 
     During its turn a class's raw weight rises linearly from 1 to A in T/2 steps and falls back to 1, while
     the other raw weights are 1; Γ_i = C raw_i / Σ raw, so that ΣΓ = C. The next turn is the next class's,
-    cyclically. A = 1 gives Γ = 1: the standard loss.
+    cyclically. A = 1 gives Γ = 1: the standard loss. If T is odd, the peak lies between two steps.
 
     Parameters
     ----------
     amplitude : float
-        A, at least 1.
+        A, 1 to 1e300.
     period : int
-        T, in steps (gradient updates), at least 1.
+        T, in steps (gradient updates), at least 2; 1 if A = 1, since in a turn of one step no weight could rise.
     classes : int
         C, at least 2.
     dwell : int, optional
-        Steps that each class is held, at least `period` (the default); the raw weight is 1 beyond the period.
-        The published notebook's clock holds each class `dwell=T + 1` steps.
+        Number of steps that each class is held, at least `period` (the default); the raw weight is 1 beyond the
+        period. The published notebook's clock holds each class `dwell=T + 1` steps.
     rest_from : int, optional
         Γ = 1 from that step on. Default: never.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not a number of the kind above.
+        If an argument is not a number of the kind above.
 
     Notes
     -----
@@ -59,15 +59,20 @@ class Oscillation:
     rest_from: int | None = None
 
     def __post_init__(self) -> None:
+        amplitude = check.real("amplitude", self.amplitude, least=1, most=LARGEST_AMPLITUDE)
         period = check.integer("period", self.period, least=1)
+        if period == 1 and amplitude > 1:
+            raise ValueError(
+                f"period must be >= 2 if amplitude exceeds 1: in one step no weight can rise, got {period}"
+            )
         dwell = period if self.dwell is None else check.integer("dwell", self.dwell, least=period)
-        rest = None if self.rest_from is None else check.integer("rest_from", self.rest_from, least=0)
+        rest_from = None if self.rest_from is None else check.integer("rest_from", self.rest_from, least=0)
         checked = {
-            "amplitude": check.real("amplitude", self.amplitude, least=1),
+            "amplitude": amplitude,
             "period": period,
             "classes": check.integer("classes", self.classes, least=2),
             "dwell": dwell,
-            "rest_from": rest,
+            "rest_from": rest_from,
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -88,9 +93,9 @@ class Oscillation:
         Raises
         ------
         TypeError, ValueError
-            Where a step is not an integer of at least 0.
+            If a step is not an integer of at least 0.
         """
-        steps = _steps(step)
+        steps = check.steps("step", step)
         turn, phase = np.divmod(steps, self.dwell or self.period)
         ramp = np.maximum(1 - np.abs(2 * phase / self.period - 1), 0.0)  # 0 -> 1 -> 0, then 0 until the dwell ends
         if self.rest_from is not None:
@@ -106,10 +111,4 @@ class Oscillation:
         return self.classes / total, self.classes * self.amplitude / total
 
 
-def _steps(value: Any) -> np.ndarray:
-    steps = np.asarray(value)
-    if steps.dtype.kind not in "iu" or steps.ndim > 1:
-        raise TypeError(f"step must be an integer or a one-dimensional array of integers, got {value!r:.80}")
-    if steps.size and steps.min() < 0:
-        raise ValueError(f"step must be >= 0, got {steps.min()}")
-    return steps.astype(np.int64)
+LARGEST_AMPLITUDE = 1e300  # beyond it the sum of the raw weights overflows

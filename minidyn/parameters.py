@@ -48,6 +48,8 @@ class Structure:
 
     def unflatten(self, vector: Any) -> Any:
         """Parameters whose arrays are views into a vector (size,), which may be one that autograd traces."""
+        if np.shape(vector) != (self.size,):
+            raise ValueError(f"vector must have shape ({self.size},), got {np.shape(vector)}")
         return _map(lambda slot: vector[slot.start : slot.stop].reshape(slot.shape), self._slots)
 
 

@@ -17,6 +17,7 @@ from minidyn.eigenvalues import Spectrum, lanczos
 from minidyn.model import Model
 
 
+@np.errstate(under="ignore")
 def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
     """The full empirical kernel K[p, c, q, d] = Σ_k ∂f_c(x_p)/∂θ_k ∂f_d(x_q)/∂θ_k.
 
@@ -35,7 +36,9 @@ def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other.
+        If the arguments do not fit each other, or there is no sample.
+    MemoryError
+        If the kernel would not fit the memory that is left; before any work.
 
     Notes
     -----
@@ -53,6 +56,7 @@ def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
     return derivatives.of(net).ntk(params, x)
 
 
+@np.errstate(under="ignore")
 def ntk_eigenvalues(
     net: Model,
     params: Any,
@@ -69,7 +73,7 @@ def ntk_eigenvalues(
     net, params, x
         As for `ntk`.
     k : int
-        How many, 1 to P C.
+        How many eigenvalues, 1 to P C.
     tolerance, start
         As for `hessian_eigenvalues`; `start` has shape (P C,).
 
@@ -81,7 +85,7 @@ def ntk_eigenvalues(
     Raises
     ------
     TypeError, ValueError
-        Where the arguments do not fit each other.
+        If the arguments do not fit each other, or there is no sample.
 
     Examples
     --------
@@ -91,16 +95,18 @@ def ntk_eigenvalues(
     True
     """
     params, x = _checked(net, params, x)
-    derivative = derivatives.of(net)
-    logits, pullback = derivative.vjp(params, x)
+    of_net = derivatives.of(net)
+    logits, pullback = of_net.vjp(params, x)
 
     def product(v: NDArray) -> NDArray:
-        return derivative.jvp(params, x, pullback(v.reshape(logits.shape))).ravel()
+        return of_net.jvp(params, x, pullback(v.reshape(logits.shape))).ravel()
 
     return lanczos(product, logits.size, k=k, tolerance=tolerance, start=start)
 
 
 def _checked(net: Model, params: Any, x: ArrayLike) -> tuple[Any, NDArray]:
     samples = check.array("x", x, (None, None))
+    if not len(samples):
+        raise ValueError("x must hold at least one sample, got none")
     vector, unflatten = model.flatten(net, params, samples)
     return unflatten(vector), np.ascontiguousarray(samples)

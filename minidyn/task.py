@@ -26,9 +26,9 @@ class Task:
     Raises
     ------
     TypeError
-        Where `x` is not numeric, or `labels` or `classes` are not integers.
+        If `x` is not numeric, or `labels` or `classes` are not integers.
     ValueError
-        Where shapes disagree, `x` is not finite, there is no sample, or a label is out of range.
+        If shapes disagree, `x` is not finite, there is no sample, or a label is out of range.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def spiral(
     noise: float = 0.2,
     seed: int = 0,
 ) -> Task:
-    """Interleaved spiral arms, one a class: the papers' toy task.
+    """Interleaved spiral arms, one per class: the papers' toy task.
 
     Arm j has radii linspace(0, 1) and angles linspace(2πj/C, 2πj/C + `revolutions` π) + `noise` N(0, 1).
     With the defaults this is, bit for bit, the data published with "Tilting the playing field".
@@ -78,15 +78,15 @@ def spiral(
     Parameters
     ----------
     points_per_class : int
-        Samples an arm, at least 1.
+        Number of samples per arm, at least 1.
     classes : int
-        Arms C, at least 2.
+        Number of arms C, at least 2.
     revolutions : float
         The angle that an arm sweeps, in half turns (units of π); the papers' 4 is two full turns.
     noise : float
         Standard deviation of the angle, in radians; at least 0.
     seed : int
-        Of `numpy.random.RandomState`; arms draw in order.
+        Seed of `numpy.random.RandomState`; arms draw in order.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def spiral(
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not a number of the kind above.
+        If an argument is not a number of the kind above.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def _labels(value: Any, samples: int, classes: int) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be integers, got {labels.dtype} in {value!r:.80}")
     if labels.shape != (samples,):
-        raise ValueError(f"labels must have shape ({samples},), one a sample of x, got {labels.shape}")
+        raise ValueError(f"labels must have shape ({samples},), one per sample of x, got {labels.shape}")
     if samples == 0:
         raise ValueError("x must hold at least one sample, got none")
     if labels.min() < 0 or labels.max() >= classes:

@@ -76,4 +76,6 @@ def _checked_values(name: str, values: Any) -> list[Any]:
 def cells(axes: Mapping[str, list[Any]], **settings: Any) -> list[Cell]:
     """The cells of a grid, in its order; what is not in the grid is in the settings, or the default."""
     cells = [Cell(**{**settings, **dict(zip(axes, values, strict=True))}) for values in product(*axes.values())]
+    for amplitude, period in {(cell.amplitude, cell.period) for cell in cells if cell.amplitude > 1}:
+        Oscillation(amplitude, period or 0)  # raises if it would not oscillate
     return [replace(cell, period=None) if cell.amplitude == 1 else cell for cell in cells]

@@ -285,8 +285,10 @@ def train(
     )
     vector = settings.structure.flatten(params)
     steps = check.integer("steps", steps, least=1)
-    if not np.isfinite(loss.value(net.logits(settings.unflatten(vector), task.x), task.labels, settings.start)):
+    logits = net.logits(settings.unflatten(vector), task.x)
+    if not np.isfinite(loss.value(logits, task.labels, settings.start)):
         raise ValueError("params must give a finite loss, got one that is not finite")
+    loss.check_sums(logits, task.labels)
     return _run(settings, Outcome(vector), steps, progress)
 
 

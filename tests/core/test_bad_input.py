@@ -7,10 +7,11 @@ import pytest
 
 import minidyn as md
 from minidyn.eigenvalues import lanczos
-from tests.core.problems import Smooth
+from tests.core.problems import Sines, Smooth
 
 NET, TASK, LOSS = md.MLP(2, 4, 3), md.spiral(4), md.CrossEntropy(md.Oscillation(5, 10))
 PARAMS, FLAT = NET.init(0), np.ones(NET.size)
+OWN = Smooth(2, 2, 3)
 LOGITS, LABELS = np.zeros((2, 3)), [0, 1]
 RUN = md.train(NET, PARAMS, TASK, LOSS, learning_rate=0.1, steps=2)
 
@@ -28,11 +29,18 @@ class Wave:
         self.weights = lambda step: weights
 
 
+class Complex(md.MLP):
+    """A model whose outputs are complex."""
+
+    def logits(self, params, x):
+        return super().logits(params, x) + 1j
+
+
 def weighted(weights):
     return md.CrossEntropy(Wave(weights)).value(LOGITS, LABELS, 7)
 
 
-NAMES = {**globals(), "Smooth": Smooth, "lanczos": lanczos}
+NAMES = {**globals(), "Sines": Sines, "Smooth": Smooth, "lanczos": lanczos}
 
 # call; error; what the message must hold: the argument, the value, what is allowed
 TABLE = [
@@ -62,6 +70,8 @@ TABLE = [
     ("md.Oscillation(10**400, 10)", ValueError, "amplitude", "got 1000", "finite"),
     ("md.Oscillation('70', 10)", TypeError, "amplitude", "got '70'", "real number"),
     ("md.Oscillation(70, 0)", ValueError, "period", "got 0", ">= 1"),
+    ("md.Oscillation(5, 1)", ValueError, "period", "got 1", ">= 2", "amplitude exceeds 1"),
+    ("md.Oscillation(1e308, 10)", ValueError, "amplitude", "got 1e+308", "<= 1e+300"),
     ("md.Oscillation(70, 10.0)", TypeError, "period", "got 10.0", "integer"),
     ("md.Oscillation(70, 10**30)", ValueError, "period", f"got {10**30}", f"<= {2**53}"),
     ("md.Oscillation(70, 10, 1)", ValueError, "classes", "got 1", ">= 2"),
@@ -70,9 +80,14 @@ TABLE = [
     ("md.Oscillation(70, 10).weights(-1)", ValueError, "step", "got -1", ">= 0"),
     ("md.Oscillation(70, 10).weights(0.5)", TypeError, "step", "got 0.5", "integer"),
     ("md.Oscillation(70, 10).weights([[1]])", TypeError, "step", "got [[1]]", "one-dimensional"),
+    ("md.Oscillation(70, 10).weights(np.uint64(2**63))", ValueError, "step", f"got {2**63}", f"<= {2**53}"),
+    ("md.CrossEntropy(md.Oscillation)", TypeError, "gamma", "class 'minidyn.oscillation.Oscillation'", ".classes"),
+    ("md.CrossEntropy(Sines(10, 3.0))", TypeError, "gamma.classes", "got 3.0", "integer"),
     ("md.CrossEntropy(70)", TypeError, "gamma", "got 70", ".weights(step)"),
     ("md.SquaredError(weighting='class')", ValueError, "weighting", "got 'class'", "'sample', 'output'"),
     ("md.SquaredError(weighting=1)", ValueError, "weighting", "got 1", "'sample', 'output'"),
+    ("LOSS.value(1j * LOGITS, LABELS)", TypeError, "logits", "complex128", "real numbers"),
+    ("LOSS.gradient([['1', '2', '3']], [0])", TypeError, "logits", "<U1", "real numbers"),
     ("LOSS.value(LOGITS, [0, 1, 2])", ValueError, "logits", "labels", "(2, 3) and (3,)"),
     ("LOSS.value(LOGITS, [0, 3])", ValueError, "labels", "0..2", "0..3"),
     ("LOSS.value(LOGITS, [0.0, 1.0])", TypeError, "labels", "float64", "integers"),
@@ -84,6 +99,8 @@ TABLE = [
     ("weighted([1.0, 2.0])", ValueError, "gamma.weights(7) must have shape (3,)", "got (2,)"),
     ("weighted(np.ones((3, 1)))", ValueError, "gamma.weights(7) must have shape (3,)", "got (3, 1)"),
     ("weighted([1, 1, np.nan])", ValueError, "gamma.weights(7) must be finite", "1 entries"),
+    ("weighted([2.0, 2.0, -1.0])", ValueError, "gamma.weights(7) must be >= 0", "-1."),
+    ("train(loss=md.CrossEntropy(Wave([2.0, 2.0, -1.0])))", ValueError, "gamma.weights(0) must be >= 0", "-1."),
     ("weighted('high')", TypeError, "gamma.weights(7)", "got 'high'", "real numbers"),
     ("md.MLP(2)", ValueError, "widths", "got (2,)", "at least inputs and outputs"),
     ("md.MLP(2, 0, 3)", ValueError, "widths", "got 0", ">= 1"),
@@ -103,6 +120,23 @@ TABLE = [
     ("md.gradient(NET, PARAMS, md.spiral(4, 4), LOSS)", ValueError, "net must give logits of shape (P, 4)", "(1, 3)"),
     ("md.gradient(NET, PARAMS, TASK, md.CrossEntropy(md.Oscillation(2, 5, 4)))", ValueError, "gamma weighs 4", "3"),
     ("md.gradient(NET, PARAMS, md.Task([[1.0]], [0], 3), LOSS)", ValueError, "x has 1 dimensions", "2 inputs"),
+    (
+        "md.gradient(Complex(2, 4, 3), PARAMS, TASK, LOSS)",
+        TypeError,
+        "net must give logits that are real",
+        "j",
+    ),
+    ("md.hessian_product(NET, PARAMS, TASK, LOSS)(np.ones(32))", ValueError, "v must have shape (27,)", "got (32,)"),
+    ("md.hessian_product(NET, PARAMS, TASK, LOSS)(FLAT * 1j)", TypeError, "v must be an array of real numbers", "j"),
+    (
+        "md.hessian_product(Smooth(2, 2, 3), Smooth(2, 2, 3).init(0), TASK, LOSS)(FLAT)",
+        ValueError,
+        "v",
+        "(12,)",
+        "(27,)",
+    ),
+    ("NET.unflatten(np.ones(32))", ValueError, "vector must have shape (27,)", "got (32,)"),
+    ("NET.jvp(PARAMS, TASK.x, np.ones(32))", ValueError, "vector must have shape (27,)", "got (32,)"),
     ("md.hessian(NET, PARAMS, TASK, LOSS, -1)", ValueError, "step", "got -1", ">= 0"),
     ("md.hessian(NET, PARAMS, TASK, LOSS, [0, 1])", TypeError, "step", "got [0, 1]", "integer"),
     ("md.hessian_eigenvalues(NET, PARAMS, TASK, LOSS, k=0)", ValueError, "k must", "got 0", ">= 1"),
@@ -120,6 +154,8 @@ TABLE = [
     ("lanczos(lambda v: np.nan * v, 5)", ValueError, "product(v) must be finite", "5 entries"),
     ("lanczos(lambda v: v[:2], 5)", ValueError, "product(v) must have shape (5,)", "got (2,)"),
     ("md.ntk(NET, PARAMS, [[1.0, 2.0, 3.0]])", ValueError, "x has 3 dimensions", "2 inputs"),
+    ("md.ntk(NET, PARAMS, np.ones((0, 2)))", ValueError, "x must hold at least one sample", "got none"),
+    ("md.ntk_eigenvalues(NET, PARAMS, np.ones((0, 2)))", ValueError, "x must hold at least one sample", "got none"),
     ("md.ntk(NET, PARAMS, [1.0, 2.0])", ValueError, "x must have shape (any, any)", "got (2,)"),
     ("md.ntk_eigenvalues(NET, PARAMS, TASK.x, k=37)", ValueError, "k=37 exceeds the 36"),
     ("md.landscape(NET, PARAMS, TASK, LOSS, FLAT[:5], [0.0])", ValueError, "directions", "(1, 27)", "got (1, 5)"),
@@ -128,10 +164,12 @@ TABLE = [
         "md.landscape(NET, PARAMS, TASK, LOSS, FLAT, [0.0], [1.0])",
         ValueError,
         "offsets",
-        "one array a direction",
+        "one array per direction",
         "got 2 for 1",
     ),
     ("md.landscape(NET, PARAMS, TASK, LOSS, FLAT, 0.5)", ValueError, "offsets must have shape (any,)", "got ()"),
+    ("md.landscape(NET, PARAMS, TASK, LOSS, PARAMS, [0.0])", TypeError, "directions", "array of real numbers"),
+    ("md.landscape(NET, PARAMS, TASK, LOSS, FLAT, [0.0], step=[[1]])", TypeError, "step", "[[1]]", "one-dimensional"),
     ("md.landscape(NET, PARAMS, TASK, LOSS, FLAT, [0.0], step=2.5)", TypeError, "step", "2.5", "integer"),
     ("train(learning_rate=0)", ValueError, "learning_rate", "got 0", "> 0"),
     ("train(learning_rate=-1.0)", ValueError, "learning_rate", "got -1.0", "> 0"),
@@ -159,6 +197,7 @@ TABLE = [
     ("train(measure={3: (5, len)})", ValueError, "measure names", "got 3", "identifiers"),
     ("train(engine='fast')", ValueError, "engine", "got 'fast'", "'auto', 'numpy', 'compiled'"),
     ("train(engine='compiled', batch_size=4)", ValueError, "engine 'compiled'", "batch_size=4", "full batches"),
+    ("md.sweep({'period': [9, 1], 'amplitude': [5.0]}, steps=2)", ValueError, "period", "got 1", ">= 2"),
     ("RUN.resume(0)", ValueError, "steps", "got 0", ">= 1"),
     ("RUN.resume(1.0)", TypeError, "steps", "got 1.0", "integer"),
 ]

@@ -52,7 +52,7 @@ def oscillations(rests=True):
         return md.Oscillation(amplitude, period, classes, dwell=dwell, rest_from=rest_from)
 
     held, rest = st.none() | st.integers(0, 50), st.none() | st.integers(0, 2000) if rests else st.none()
-    return st.builds(build, st.floats(1, 1e6), st.integers(1, 500), st.integers(2, 6), held, rest)
+    return st.builds(build, st.floats(1, 1e6), st.integers(2, 500), st.integers(2, 6), held, rest)
 
 
 steps = st.integers(0, 10**6)
