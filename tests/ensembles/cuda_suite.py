@@ -99,7 +99,13 @@ def test_any_number_of_inputs_outputs_and_samples(inputs, outputs, points):
 
 @pytest.mark.parametrize(
     "gamma",
-    [md.Oscillation(5, 4, dwell=5), md.Oscillation(5, 1), md.Oscillation(9, 7, dwell=9, rest_from=11), None],
+    [
+        md.Oscillation(5, 4, dwell=5),
+        md.Oscillation(5, 2),
+        md.Oscillation(1, 1),
+        md.Oscillation(9, 7, dwell=9, rest_from=11),
+        None,
+    ],
 )
 def test_class_weights_are_those_of_the_oscillation(gamma):
     runs = [member(md.SquaredError(gamma, weighting="output"), learning_rate=0.05)]
