@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,26 +32,75 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from minidyn.coursework.teacher.grade import grade
+    from minidyn.coursework.teacher.grade import Conditions, grade
+    from minidyn.coursework.teacher.sandbox import NoSandbox
 
-    lines = grade(
-        options.course,
-        options.assignment,
-        students=options.student,
-        timeout=options.timeout,
-        per_student=not options.same_data,
+    began = time.monotonic()
+    conditions = Conditions(
+        container=options.container,
+        unprotected=options.unprotected,
+        workers=options.workers,
+        memory=int(options.memory * 2**30),
     )
-    for line in lines:
-        waiting = f", {len(line.to_grade)} to grade by hand" if line.to_grade else ""
-        print(f"{line.student}: {line.score:g} of {line.max_score:g}{waiting}. {' '.join(line.remarks)}".rstrip())
-    print(f"{len(lines)} graded in {sum(line.seconds for line in lines):.0f} s: report-{options.assignment}.csv")
+    try:
+        graded = grade(
+            options.course,
+            options.assignment,
+            students="all" if options.all else options.student,
+            timeout=options.timeout,
+            per_student=not options.same_data,
+            conditions=conditions,
+            progress=_show,
+        )
+    except NoSandbox as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    seconds = time.monotonic() - began
+    print(f"{len(graded)} graded in {seconds:.0f} s, the others have not changed: report-{options.assignment}.csv")
+    return 1 if any(result.trouble for result in graded) else 0
+
+
+def _show(progress: Any) -> None:
+    """One line for a student who was graded."""
+    result = progress.result
+    waiting = f", {len(result.to_grade)} to grade by hand" if result.to_grade else ""
+    left = (
+        f"{progress.seconds_left / 60:.0f} min left"
+        if progress.seconds_left > 90
+        else f"{progress.seconds_left:.0f} s left"
+    )
+    sentences = " ".join([*result.trouble, *result.remarks])
+    print(
+        f"[{progress.done}/{progress.total}, {left}] {result.student}: "
+        f"{result.score:g} of {result.max_score:g}{waiting}. {sentences}".rstrip(),
+        flush=True,
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from minidyn.coursework.teacher.course import Course
+    from minidyn.coursework.teacher.results import ABSENT, results, write_report
+
+    course = Course(options.course.resolve())
+    table = results(course, options.assignment).values()
+    print(write_report(course, options.assignment))
+    waiting = sum(len(result.to_grade) for result in table)
+    absent = [result.student for result in table if result.remarks == [ABSENT]]
+    print(f"{len(table)} students, {waiting} answers to grade by hand, not handed in: {', '.join(absent) or 'nobody'}")
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
     from minidyn.coursework.teacher import export
+    from minidyn.coursework.teacher.course import Course
+    from minidyn.coursework.teacher.results import results, write_report
 
+    course = Course(options.course.resolve())
     points = export.scores(options.course, options.assignment)
+    for result in results(course, options.assignment).values():
+        if result.trouble:
+            print(f"not exported: {result.student}. {' '.join(result.trouble)}", file=sys.stderr)
+    write_report(course, options.assignment)
     out = options.out or Path(f"{options.assignment}.csv")
     if options.canvas:
         missing = export.canvas(points, options.canvas, options.assignment, out)
@@ -70,10 +121,21 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="a class's submissions of one assignment")
     grade.add_argument("assignment")
     grade.add_argument("--course", type=Path, default=Path("."), help="nbgrader's folder; default: here")
-    grade.add_argument("--student", action="append", help="only this one (may be repeated); default: all")
-    grade.add_argument("--timeout", type=int, default=60, help="seconds a cell may run; default: %(default)s")
+    grade.add_argument(
+        "--student", action="append", help="only this one (may be repeated); default: all who have changed"
+    )
+    grade.add_argument("--all", action="store_true", help="everybody again, not only what has changed")
+    grade.add_argument("--timeout", type=float, default=60, help="seconds a notebook may run; default: %(default)s")
+    grade.add_argument("--memory", type=float, default=2, metavar="GB", help="of a notebook; default: %(default)s")
+    grade.add_argument("--workers", type=int, help="notebooks at a time; default: one per core")
+    grade.add_argument("--container", metavar="COMMAND", help="run notebooks by this command; {folder} is their folder")
+    grade.add_argument("--unprotected", action="store_true", help="run student code with your own rights if need be")
     grade.add_argument("--same-data", action="store_true", help="the same hidden data for all students")
     grade.set_defaults(run=_grade)
+    report = commands.add_parser("report", help="the table of totals, written anew from the gradebook")
+    report.add_argument("assignment")
+    report.add_argument("--course", type=Path, default=Path("."), help="nbgrader's folder; default: here")
+    report.set_defaults(run=_report)
     export = commands.add_parser("export", help="points for Moodle (default) or Canvas")
     export.add_argument("assignment")
     export.add_argument("--course", type=Path, default=Path("."), help="nbgrader's folder; default: here")

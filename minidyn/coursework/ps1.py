@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
-from minidyn.coursework.checks import Check, Reading
+from minidyn.coursework.callables import PolynomialGradient
+from minidyn.coursework.checks import Check, ValueCheck
 
 Layers = tuple[NDArray, NDArray, NDArray, NDArray]
 
@@ -41,6 +42,13 @@ arm = Check(
         "The noise is on the coordinates. It belongs to the angle.": lambda j, c, n: _arm(j, c, 0 * n) + n[:, None],
     },
     "The radius goes evenly from 0 to 1, the angle evenly over two turns, and the noise is added to the angle.",
+    cases={
+        "the first arm": lambda random: (0, random.randint(2, 7), 0.2 * random.randn(random.randint(20, 60))),
+        "a single arm": lambda random: (0, 1, 0.2 * random.randn(15)),
+        "no noise": lambda random: (1, 3, np.zeros(random.randint(5, 20), int)),
+        "two points": lambda random: (2, 3, 0.2 * random.randn(2)),
+        "every second number of an array": lambda random: (1, 2, 0.2 * random.randn(30)[::2]),
+    },
 )
 
 
@@ -73,10 +81,24 @@ cross_entropy = Check(
         ),
         "The sign is wrong: a loss falls as the network gets better.": lambda f, y: -_value(f, y),
         "It overflows for large outputs. The same constant may be taken off all outputs of a sample.": lambda f, y: (
-            np.inf
-        ),
+            np.log(np.exp(f).sum(axis=1)) - f[np.arange(len(y)), y]
+        ).mean(),
     },
     "Per sample: the logarithm of the sum of exp over all outputs, less the output of the true class.",
+    cases={
+        "one sample": lambda random: (2 * random.randn(1, 3), np.array([random.randint(3)])),
+        "two classes": lambda random: (2 * random.randn(6, 2), random.randint(2, size=6)),
+        "very negative outputs": lambda random: (random.randn(4, 3) - 2000, random.randint(3, size=4)),
+        "the true class far behind": lambda random: (
+            np.array([[0.0, 2000.0, 1.0]]) + random.randn(1, 3),
+            np.array([0]),
+        ),
+        "equal outputs": lambda random: (np.full((3, 4), random.randn()), random.randint(4, size=3)),
+        "columns that lie together in memory": lambda random: (
+            np.asfortranarray(2 * random.randn(5, 3)),
+            random.randint(3, size=5),
+        ),
+    },
 )
 
 
@@ -107,6 +129,17 @@ output_slope = Check(
         "Your probabilities compete along the wrong axis. Those of one sample sum to 1.": _across_samples,
     },
     "Differentiate the loss of one sample by each of its outputs, true class and others.",
+    cases={
+        "one sample": lambda random: (2 * random.randn(1, 3), np.array([random.randint(3)])),
+        "two classes": lambda random: (2 * random.randn(6, 2), random.randint(2, size=6)),
+        "as many samples as classes": lambda random: (2 * random.randn(4, 4), random.randint(4, size=4)),
+        "equal outputs": lambda random: (np.full((3, 4), random.randn()), random.randint(4, size=3)),
+        "one class only": lambda random: (2 * random.randn(5, 3), np.full(5, random.randint(3))),
+        "columns that lie together in memory": lambda random: (
+            np.asfortranarray(2 * random.randn(5, 3)),
+            random.randint(3, size=5),
+        ),
+    },
 )
 
 
@@ -134,10 +167,25 @@ def _linear_units(W: NDArray, b: NDArray, V: NDArray, c: NDArray, x: NDArray, sl
 
 
 def _draw_network(random: np.random.RandomState) -> tuple[Any, ...]:
-    samples, inputs, units, classes = (random.randint(low, low + 4) for low in (8, 2, 4, 3))
+    return _draw_sizes(random, *(random.randint(low, low + 4) for low in (8, 2, 4, 3)))
+
+
+def _draw_sizes(random: np.random.RandomState, samples: int, inputs: int, units: int, classes: int) -> tuple[Any, ...]:
     W, b = random.randn(inputs, units), random.randn(units)
     V, c = random.randn(units, classes), random.randn(classes)
     return W, b, V, c, random.randn(samples, inputs), random.randn(samples, classes)
+
+
+def _draw_threshold(random: np.random.RandomState) -> tuple[Any, ...]:
+    """The first unit's input is exactly 0 for the first sample: x is 0 there, and so is the bias."""
+    W, b, V, c, x, slope = _draw_sizes(random, 5, 2, 4, 3)
+    x[0], b[0] = 0, 0
+    return W, b, V, c, x, slope
+
+
+def _draw_off(random: np.random.RandomState) -> tuple[Any, ...]:
+    W, b, V, c, x, slope = _draw_sizes(random, 5, 2, 4, 3)
+    return W, b - 100, V, c, x, slope
 
 
 backward = Check(
@@ -156,6 +204,15 @@ backward = Check(
         ),
     },
     "Follow one sample back: slope of the outputs, through V, through the units that are on, through W.",
+    cases={
+        "the input of a unit is exactly 0": _draw_threshold,
+        "all units are off": _draw_off,
+        "one sample": lambda random: _draw_sizes(random, 1, 2, 4, 3),
+        "one unit and one output": lambda random: _draw_sizes(random, 6, 2, 1, 1),
+        "columns that lie together in memory": lambda random: tuple(
+            np.asfortranarray(array) for array in _draw_sizes(random, 6, 3, 4, 3)
+        ),
+    },
 )
 
 
@@ -170,7 +227,16 @@ def _draw_valley(random: np.random.RandomState) -> tuple[Any, ...]:
     size = random.randint(2, 5)
     a = random.randn(size, size)
     matrix = a @ a.T / size + np.eye(size)
-    return (lambda w: matrix @ w), random.randn(size), random.uniform(0.05, 0.2), random.randint(4, 9)
+    return (
+        PolynomialGradient(matrix, 0.1 * random.randn(size), np.zeros(size)),
+        random.randn(size),
+        random.uniform(0.05, 0.2),
+        random.randint(4, 9),
+    )
+
+
+def _draw_line(random: np.random.RandomState) -> tuple[Any, ...]:
+    return PolynomialGradient(np.diag([1.0, 2.0]), np.zeros(2), np.zeros(2)), random.randint(1, 9, size=2)
 
 
 def _last_only(gradient: Any, w: NDArray, rate: float, steps: int) -> NDArray:
@@ -195,11 +261,16 @@ descend = Check(
         "The learning rate has no effect.": lambda g, w, r, n: _descend(g, w, 1.0, n),
     },
     "Each point is the one before, less the learning rate times the gradient there.",
+    cases={
+        "no steps": lambda random: (*_draw_valley(random)[:3], 0),
+        "one step": lambda random: (*_draw_valley(random)[:3], 1),
+        "a start of whole numbers": lambda random: (*_draw_line(random), 0.1, 4),
+    },
 )
 
 RATES = {"A": 1.0, "B": 0.1, "C": 10.0, "D": 4.0}  # the curves of the last picture
 
-unlearned = Reading(
+unlearned = ValueCheck(
     "unlearned",
     lambda seed: "C",
     lambda seed: {

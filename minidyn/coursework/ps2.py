@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
-from minidyn.coursework.checks import Check, Reading
+from minidyn.coursework.checks import Check, Draw, ValueCheck
 
 
 class Fixed:
@@ -42,6 +42,19 @@ def _draw_step(random: np.random.RandomState) -> tuple[Any, ...]:
     return turn * period + random.randint(6 * period // 10, 9 * period // 10), random.uniform(2, 50), period, classes
 
 
+def _draw_share(low: float, high: float, periods: tuple[int, ...]) -> Draw:
+    """Draws steps between two shares of a turn: not the first class's turn, nor in the first cycle."""
+
+    def draw(random: np.random.RandomState) -> tuple[Any, ...]:
+        classes, period = random.randint(3, 6), int(random.choice(periods))
+        turn = classes + random.randint(1, classes)
+        return turn * period + int(random.uniform(low, high) * period), random.uniform(2, 50), period, classes
+
+    return draw
+
+
+EVEN, ODD = (100, 200, 300), (75, 101, 333)
+
 raw_weights = Check(
     "raw_weights",
     _raw,
@@ -66,6 +79,19 @@ raw_weights = Check(
         ),
     },
     "Whose turn is it at this step, and how far into its turn are we? The class climbs from 1 to A and back.",
+    cases={
+        "the first half of a turn": _draw_share(0.1, 0.45, EVEN),
+        "the second half of a turn": _draw_share(0.55, 0.9, EVEN),
+        "an odd period, first half": _draw_share(0.1, 0.45, ODD),
+        "an odd period, second half": _draw_share(0.55, 0.9, ODD),
+        "the middle of a turn": _draw_share(0.5, 0.5, EVEN),
+        "the first step of a turn": _draw_share(0, 0, EVEN),
+        "a very short period": lambda random: (int(random.randint(7, 40)), random.uniform(2, 50), 3, 3),
+        "the first cycle": lambda random: (int(random.randint(10, 90)), random.uniform(2, 50), 100, 3),
+        "step 0": lambda random: (0, random.uniform(2, 50), 100, 3),
+        "two classes, and a whole number for A": lambda random: (int(random.randint(220, 240)), 7, 100, 2),
+        "an amplitude of 1": lambda random: (int(random.randint(120, 140)), 1.0, 100, 3),
+    },
 )
 
 
@@ -91,6 +117,12 @@ class_weights = Check(
         "You divided by the length: the sum still changes with the raised weight.": lambda r: r / len(r),
     },
     "Multiply all of them by one number, so that they sum to the number of classes.",
+    cases={
+        "two classes": lambda random: (np.array([1, random.uniform(2, 30)]),),
+        "several classes raised": lambda random: (random.uniform(1, 30, random.randint(3, 7)),),
+        "whole numbers": lambda random: (np.array([1, 1, random.randint(2, 30), 1]),),
+        "equal weights": lambda random: (np.ones(random.randint(3, 7)),),
+    },
 )
 
 
@@ -109,6 +141,29 @@ def _draw_weighted(random: np.random.RandomState) -> tuple[Any, ...]:
     weights = random.uniform(0.2, 3, classes)
     return 2 * random.randn(samples, classes), labels, classes * weights / weights.sum()
 
+
+def _draw_few(samples: int, classes: int) -> Draw:
+    """Draws so many samples, whose labels need not be all the classes."""
+
+    def draw(random: np.random.RandomState) -> tuple[Any, ...]:
+        weights = random.uniform(0.2, 3, classes)
+        logits = np.asfortranarray(2 * random.randn(samples, classes))
+        return logits, random.randint(classes, size=samples), classes * weights / weights.sum()
+
+    return draw
+
+
+def _draw_forgotten(random: np.random.RandomState) -> tuple[Any, ...]:
+    return 2 * random.randn(8, 3), np.arange(8) % 3, np.array([0.0, 1.0, 2.0])
+
+
+WEIGHTED = {
+    "one sample": _draw_few(1, 3),
+    "as many samples as classes": _draw_few(4, 4),
+    "more classes than samples": _draw_few(2, 5),
+    "two classes": _draw_few(6, 2),
+    "a class that does not count": _draw_forgotten,
+}
 
 dynamical_loss = Check(
     "dynamical_loss",
@@ -132,6 +187,7 @@ dynamical_loss = Check(
         ).mean(),
     },
     "Each sample's own cross-entropy, times the weight of its class, then the mean over samples.",
+    cases=WEIGHTED,
 )
 
 
@@ -165,6 +221,7 @@ dynamical_slope = Check(
         ),
     },
     "A constant in front of a sample's loss stays in front of its slope.",
+    cases=WEIGHTED,
 )
 
 
@@ -191,6 +248,11 @@ bounds = Check(
         "You took all classes as raised.": lambda A, C: (1 / A, 1.0),
     },
     "At the peak one raw weight is A and the others are 1. Make them sum to C.",
+    cases={
+        "two classes": lambda random: (random.uniform(3, 80), 2),
+        "an amplitude of 1": lambda random: (1.0, random.randint(3, 9)),
+        "a whole number for A": lambda random: (int(random.randint(3, 80)), 3),
+    },
 )
 
 
@@ -200,7 +262,7 @@ def hidden_wave(seed: int) -> md.Oscillation:
     return md.Oscillation(amplitude=int(random.randint(4, 20)), period=20 * int(random.randint(10, 30)))
 
 
-period = Reading(
+period = ValueCheck(
     "period",
     lambda seed: hidden_wave(seed).period,
     lambda seed: {
@@ -211,7 +273,7 @@ period = Reading(
     "How many steps lie between the peak of one class and the peak of the next?",
 )
 
-amplitude = Reading(
+amplitude = ValueCheck(
     "amplitude",
     lambda seed: hidden_wave(seed).amplitude,
     lambda seed: {

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
-from minidyn.coursework.checks import Check, Reading
+from minidyn.coursework.callables import PolynomialGradient
+from minidyn.coursework.checks import Check, ValueCheck
 
 
 def _symmetric(random: np.random.RandomState, values: Any) -> NDArray:
@@ -22,11 +23,11 @@ def _product(gradient: Any, w: NDArray, v: NDArray, eps: float) -> NDArray:
     return (gradient(w + eps * v) - gradient(w - eps * v)) / (2 * eps)
 
 
-def _draw_bowl(random: np.random.RandomState) -> tuple[Any, ...]:
-    size = random.randint(3, 6)
+def _draw_bowl(random: np.random.RandomState, size: int | None = None) -> tuple[Any, ...]:
+    size = size or random.randint(3, 6)
     matrix = _symmetric(random, random.uniform(-2, 4, size))
-    third = random.randn(size)
-    return (lambda w: matrix @ w + third * w**2), random.randn(size), random.randn(size), 0.01
+    square, cube = random.randn(size), random.uniform(1, 2, size)
+    return PolynomialGradient(matrix, square, cube), random.randn(size), random.randn(size), random.uniform(0.2, 0.5)
 
 
 hessian_times = Check(
@@ -49,7 +50,15 @@ hessian_times = Check(
         "This is one number, v H v. The vector H v is asked for.": lambda g, w, v, e: v @ _product(g, w, v, e),
     },
     "H v says how the gradient changes along v: take it a little ahead and a little behind.",
-    tolerance=1e-7,
+    cases={
+        "a small step": lambda random: (*_draw_bowl(random)[:3], 0.001),
+        "one dimension": lambda random: (
+            PolynomialGradient(np.eye(1), np.ones(1), np.ones(1)),
+            *random.randn(2, 1),
+            0.3,
+        ),
+        "a direction of length 0": lambda random: (*_draw_bowl(random, size=4)[:2], np.zeros(4), 0.3),
+    },
 )
 
 
@@ -77,6 +86,12 @@ sharpness = Check(
         "That is the length of all entries together.": np.linalg.norm,
     },
     "The Hessian is symmetric: NumPy has a function for its eigenvalues, which come in rising order.",
+    cases={
+        "all eigenvalues negative": lambda random: (_symmetric(random, -np.arange(1, 5) - random.rand()),),
+        "all eigenvalues positive": lambda random: (_symmetric(random, np.arange(1, 7) + random.rand()),),
+        "a repeated eigenvalue": lambda random: (_symmetric(random, [-4, 1, 3 + random.rand(), 3.5, 3.5]),),
+        "one dimension": lambda random: (np.array([[random.uniform(2, 5)]]),),
+    },
 )
 
 
@@ -119,6 +134,11 @@ power_iteration = Check(
         "That is the vector. The eigenvalue is asked for.": lambda H, v, n: _power_vector(H, v, n),
     },
     "n times: multiply by H, bring to length 1. Then v H v.",
+    cases={
+        "no rounds": lambda random: (*_draw_power(random)[:2], 0),
+        "one round": lambda random: (*_draw_power(random)[:2], 1),
+        "many rounds": lambda random: (*_draw_power(random)[:2], 60),
+    },
 )
 
 
@@ -159,6 +179,12 @@ fates = Check(
         ],
     },
     "One step takes w to (1 - ηλ) w. When does this change sign, when does it grow?",
+    cases={
+        "exactly at the limits": lambda random: (0.5, np.array([2.0, 4.0])[random.permutation(2)]),
+        "close to the limits": lambda random: (0.5, np.array([1.98, 2.02, 3.98, 4.02])[random.permutation(4)]),
+        "one valley": lambda random: (1.0, np.array([random.uniform(1.1, 1.9)])),
+        "whole numbers": lambda random: (1, random.permutation([1, 2, 3, 5])),
+    },
 )
 
 
@@ -180,6 +206,10 @@ critical_rate = Check(
         "A learning rate is positive. Which eigenvalue did you take?": lambda H: 2 / np.linalg.eigvalsh(H)[0],
     },
     "At which rate does the steepest direction neither shrink nor grow?",
+    cases={
+        "all eigenvalues positive": lambda random: (_symmetric(random, np.arange(1, 7) + random.rand()),),
+        "one dimension": lambda random: (np.array([[random.uniform(2, 5)]]),),
+    },
 )
 
 FIRST, RATE = 1500, 1.0  # where the picture begins: class 1 has its peak, and the sharpness its trough
@@ -206,7 +236,7 @@ def _first_above(seed: int, level: float) -> float:
     return float(steps[np.argmax(values > level)])
 
 
-crossing = Reading(
+crossing = ValueCheck(
     "crossing",
     lambda seed: _first_above(seed, 2 / RATE),
     lambda seed: {

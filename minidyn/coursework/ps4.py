@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
-from minidyn.coursework.checks import Check, Reading
+from minidyn.coursework.checks import Check, Draw, ValueCheck
 
 
 def _jacobian(W: NDArray, b: NDArray, V: NDArray, c: NDArray, x: NDArray) -> NDArray:
@@ -46,10 +46,20 @@ def _dense_last_layer(W: NDArray, b: NDArray, V: NDArray, c: NDArray, x: NDArray
 
 
 def _draw_network(random: np.random.RandomState) -> tuple[Any, ...]:
-    samples, inputs, units, classes = random.randint(4, 7), 2, random.randint(4, 7), 3
+    return _draw_sizes(random, *(random.randint(low, low + 3) for low in (4, 2, 4, 3)))
+
+
+def _draw_sizes(random: np.random.RandomState, samples: int, inputs: int, units: int, classes: int) -> tuple[Any, ...]:
     W, b = random.randn(inputs, units), random.randn(units)
     V, c = random.randn(units, classes), random.randn(classes)
     return W, b, V, c, random.randn(samples, inputs)
+
+
+def _draw_threshold(random: np.random.RandomState) -> tuple[Any, ...]:
+    """The first unit's input is exactly 0 for the first sample: x is 0 there, and so is the bias."""
+    W, b, V, c, x = _draw_sizes(random, 5, 2, 4, 3)
+    x[0], b[0] = 0, 0
+    return W, b, V, c, x
 
 
 jacobian = Check(
@@ -71,6 +81,15 @@ jacobian = Check(
         ),
     },
     "For each parameter: which outputs does it move, and how fast? Order: W row by row, b, V row by row, c.",
+    cases={
+        "the input of a unit is exactly 0": _draw_threshold,
+        "one sample": lambda random: _draw_sizes(random, 1, 2, 4, 3),
+        "two outputs": lambda random: _draw_sizes(random, 4, 3, 5, 2),
+        "as many of everything": lambda random: _draw_sizes(random, 3, 3, 3, 3),
+        "columns that lie together in memory": lambda random: tuple(
+            np.asfortranarray(array) for array in _draw_sizes(random, 4, 3, 5, 2)
+        ),
+    },
 )
 
 
@@ -79,7 +98,7 @@ def _kernel(J: NDArray) -> NDArray:
 
 
 def _draw_jacobian(random: np.random.RandomState) -> tuple[Any, ...]:
-    return (random.randn(random.randint(4, 7), 3, random.randint(8, 12)),)
+    return (random.randn(random.randint(4, 7), random.randint(2, 4), random.randint(8, 12)),)
 
 
 kernel = Check(
@@ -104,6 +123,11 @@ kernel = Check(
         ),
     },
     "K[p, c, q, d] is the scalar product of two rows of J: over the parameters, and over nothing else.",
+    cases={
+        "one sample": lambda random: (random.randn(1, 3, 10),),
+        "as many outputs as samples": lambda random: (random.randn(3, 3, 10),),
+        "columns that lie together in memory": lambda random: (np.asfortranarray(random.randn(4, 3, 10)),),
+    },
 )
 
 
@@ -120,6 +144,12 @@ def _mixed(K: NDArray) -> float:
 def _draw_kernel(random: np.random.RandomState) -> tuple[Any, ...]:
     return (_kernel(_draw_jacobian(random)[0]),)
 
+
+KERNELS: dict[str, Draw] = {
+    "one sample": lambda random: (_kernel(random.randn(1, 3, 10)),),
+    "as many outputs as samples": lambda random: (_kernel(random.randn(3, 3, 10)),),
+    "fewer parameters than outputs": lambda random: (_kernel(random.randn(5, 3, 4)),),
+}
 
 top_eigenvalue = Check(
     "top_eigenvalue",
@@ -141,6 +171,7 @@ top_eigenvalue = Check(
         "You divided by the number of samples. Nothing is normalised here.": lambda K: _top(K) / K.shape[0],
     },
     "Make K a square matrix with P C rows, sample by sample, and take its largest eigenvalue.",
+    cases=KERNELS,
 )
 
 
@@ -174,6 +205,11 @@ predicted_change = Check(
         ),
     },
     "A step moves the weights by -η Jᵀ slope, and the outputs by J times that.",
+    cases={
+        "one sample": lambda random: (_kernel(random.randn(1, 3, 10)), random.randn(1, 3), 0.3),
+        "as many outputs as samples": lambda random: (_kernel(random.randn(3, 3, 10)), random.randn(3, 3), 0.3),
+        "a whole number for the rate": lambda random: (_kernel(random.randn(4, 2, 10)), random.randn(4, 2), 2),
+    },
 )
 
 
@@ -198,6 +234,7 @@ critical_rate = Check(
         "This is upside down: a larger kernel allows smaller rates.": lambda K: 1 / _critical(K),
     },
     "Write down what one step does to the residuals f - y: a matrix times them. When does it stop shrinking them?",
+    cases=KERNELS,
 )
 
 
@@ -210,7 +247,7 @@ def growing(seed: int) -> tuple[NDArray, NDArray]:
     return history.ntk_max_step.values, history.ntk_max.values
 
 
-growth = Reading(
+growth = ValueCheck(
     "growth",
     lambda seed: float(growing(seed)[1][-1] / growing(seed)[1][0]),
     lambda seed: {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-VARIABLE = "MINIDYN_HIDDEN_SEED"  # how grading tells a kernel its seed; the secret itself never enters a kernel
+_hidden = ContextVar("hidden seed", default=1)  # known to the grader's process only
 
 
 def personal_seed(student: str | int) -> int:
@@ -70,12 +72,29 @@ def seed_from_secret(secret: str, assignment: str, student: str = "") -> int:
     return int.from_bytes(hmac.new(secret.strip().encode(), message, hashlib.sha256).digest()[:4], "big")
 
 
-def hidden_seed() -> int:
-    """The seed that hidden tests use: from grading, or 1 where a teacher runs the notebook by hand.
+@contextmanager
+def hidden(seed: int) -> Iterator[None]:
+    """Within this context hidden tests draw from the seed.
 
     Examples
     --------
-    >>> isinstance(hidden_seed(), int)
-    True
+    >>> with hidden(5):
+    ...     hidden_seed()
+    5
     """
-    return int(os.environ.get(VARIABLE, "1"))
+    token = _hidden.set(seed)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+
+
+def hidden_seed() -> int:
+    """The seed that hidden tests use: the grader's, or 1 if a teacher runs the notebook by hand.
+
+    Examples
+    --------
+    >>> hidden_seed()
+    1
+    """
+    return _hidden.get()

@@ -333,17 +333,15 @@ ROUTES["ps3"] = {
     "hessian_times": [
         """
 def hessian_times(gradient, w, v, eps):
-    H = np.empty((len(w), len(w)))
-    for i in range(len(w)):
-        step = np.zeros(len(w))
-        step[i] = eps
-        H[:, i] = (gradient(w + step) - gradient(w - step)) / (2 * eps)
-    return H @ v
+    far, near = (np.asarray(gradient(w + sign * eps * v)) for sign in (1, -1))
+    return [(f - n) / (eps + eps) for f, n in zip(far, near)]
 """,
         """
+import torch
 def hessian_times(gradient, w, v, eps):
-    far, near = ((gradient(w + e * v) - gradient(w - e * v)) / (2 * e) for e in (eps, eps / 2))
-    return (4 * near - far) / 3
+    w, v = torch.tensor(w), torch.tensor(v)
+    ends = [torch.tensor(gradient((w + e * v).numpy())) for e in (eps, -eps)]
+    return (ends[0] - ends[1]) / eps / 2
 """,
     ],
     "sharpness": [
@@ -431,7 +429,8 @@ def jacobian(W, b, V, c, x):
     ends = np.cumsum([np.prod(s) for s in shapes])[:-1]
     def outputs(theta):
         w, bias, v, last = (part.reshape(s) for part, s in zip(anp.split(theta, ends), shapes))
-        return anp.dot(anp.maximum(anp.dot(x, w) + bias, 0), v) + last
+        z = anp.dot(x, w) + bias
+        return anp.dot(anp.where(z > 0, z, 0), v) + last
     return autograd.jacobian(outputs)(np.concatenate([part.ravel() for part in (W, b, V, c)]))
 """,
         """
@@ -440,8 +439,8 @@ def jacobian(W, b, V, c, x):
     parts = tuple(torch.tensor(part) for part in (W, b, V, c))
     def outputs(w, bias, v, last):
         return torch.relu(torch.tensor(x) @ w + bias) @ v + last
-    found = torch.autograd.functional.jacobian(outputs, parts)
-    return torch.cat([part.reshape(len(x), len(c), -1) for part in found], dim=2)
+    derivatives = torch.autograd.functional.jacobian(outputs, parts)
+    return torch.cat([part.reshape(len(x), len(c), -1) for part in derivatives], dim=2)
 """,
         """
 def jacobian(W, b, V, c, x):
@@ -517,7 +516,7 @@ WRONG["ps5"] = {
         (".sum(axis=2)", ".max(axis=2)", "All units count"),
         ("** 2).sum(axis=2)", "** 1).sum(axis=2) ** 2", "may cancel"),
     ],
-    "kept": [
+    "remaining": [
         ("ones[2]", "ones[1]", "after one pass"),
         ("ones[2]", "twos[2]", "of the twos"),
         ("ones[2]", "1 - ones[2]", "what they lost"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from unittest import mock
 
-from minidyn.coursework.seeds import VARIABLE
+from minidyn.coursework import seeds
 from minidyn.coursework.teacher import build
 
 ASSIGNMENTS = build.assignments()
@@ -38,7 +37,7 @@ def run(assignment, answers=None, *, hidden=True, seed=12345):
     answers = tasks(assignment) | (answers or {})
     names, said = {"__name__": assignment}, {}
     notebook = source(assignment) if hidden else released(assignment)
-    with mock.patch.dict("os.environ", {VARIABLE: str(seed)}):
+    with seeds.hidden(seed):
         for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
             name = name_of(cell)
             if name in answers:

@@ -67,11 +67,9 @@ def test_other_right_answers_pass(assignment, task, code):
 def test_answers_learned_by_heart_from_the_public_data_fail(assignment, task):
     code = f"""
 import itertools
-import numpy
 from minidyn.coursework import {assignment}
 check = {assignment}.{task}
-random = numpy.random.RandomState(0)
-seen = [check.right(*check.draw(random)) for _ in range(3)]
+seen = [check.right(*arguments) for _, arguments in check.examples(0)]
 turn = itertools.cycle(seen)
 def {task}(*arguments):
     return next(turn)

@@ -1,5 +1,6 @@
 """What a check says to answers that no table foresees."""
 
+import re
 import sys
 import warnings
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from minidyn.coursework import seeds
-from minidyn.coursework.checks import Check, Failed, Reading
+from minidyn.coursework.checks import Check, Failed, ValueCheck
 from tests.coursework.harness import run, tasks
 
 MEAN = Check("mean", np.mean, lambda random: (random.randn(4),), {"You took the sum.": np.sum}, "Add, then divide.")
@@ -32,13 +33,25 @@ BOTH = Check("both", lambda x: (x.min(), x.max()), lambda random: (random.randn(
 def test_every_kind_of_wrong_answer_gets_a_sentence(answer, sentence):
     with pytest.raises(Failed, match=sentence) as failed:
         MEAN(answer)
-    assert failed.value._render_traceback_() == [f"Not yet. {failed.value}"]
+    assert failed.value._render_traceback_()[0] == f"Not yet. {failed.value}"
+
+
+def test_a_wrong_answer_is_shown_one_example_of_the_public_data_and_none_of_the_hidden():
+    with pytest.raises(Failed) as failed:
+        MEAN(np.sum)
+    sentence, example, expected, answer = failed.value._render_traceback_()
+    assert sentence == "Not yet. `mean`: You took the sum."
+    assert re.fullmatch(r"For example: mean\(\[ ?1\.7641, .*\] of shape \(4,\)\)", example)
+    assert (expected, answer) == ("must return 1.346", "and returns 5.3838")
+    with pytest.raises(Failed) as failed:
+        MEAN(np.sum, seed=1)
+    assert failed.value._render_traceback_() == [sentence]
 
 
 def test_several_results_may_come_in_a_tuple_a_list_or_an_array():
     for pack in (tuple, list, np.array):
         BOTH(lambda x, pack=pack: pack([x.min(), x.max()]))
-    with pytest.raises(Failed, match=r"it must return 2 thing\(s\), and returns 1. Least"):
+    with pytest.raises(Failed, match=r"it must return 2 results, and returns 1 result\. Least"):
         BOTH(min)
 
 
@@ -66,13 +79,13 @@ def test_rounding_passes_and_a_small_mistake_does_not():
 
 @pytest.mark.parametrize("answer", [None, ..., "12", [1, 2], float("nan"), 7])
 def test_a_reading_of_another_kind_is_not_right(answer):
-    check = Reading("peak", lambda seed: 100, lambda seed: {}, "Look again.")
+    check = ValueCheck("peak", lambda seed: 100, lambda seed: {}, "Look again.")
     with pytest.raises(Failed, match=r"no answer yet|Look again"):
         check(answer)
 
 
 def test_a_reading_is_of_the_students_own_picture():
-    check = Reading("own", lambda seed: 1 + seed % 1000, lambda seed: {}, "Look again.", tolerance=0)
+    check = ValueCheck("own", lambda seed: 1 + seed % 1000, lambda seed: {}, "Look again.", tolerance=0)
     check(1 + seeds.personal_seed("ada") % 1000, student=" Ada ")
     with pytest.raises(Failed):
         check(1 + seeds.personal_seed("ada") % 1000, student="bob")
@@ -113,9 +126,7 @@ import numpy
 from minidyn.coursework import ps1
 table = {{}}
 for seed in (0, 12345):
-    random = numpy.random.RandomState(seed)
-    for _ in range(3):
-        args = ps1.output_slope.draw(random)
+    for _, args in ps1.output_slope.examples(seed):
         table[args[0].tobytes()] = ps1.output_slope.right(*args)
 {tasks("ps1")["output_slope"].splitlines()[0]}
     return table[logits.tobytes()]

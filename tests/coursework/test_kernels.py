@@ -1,41 +1,193 @@
-"""Cells that misbehave: what they break, and what runs all the same."""
+"""A student's kernel: what cells may do to it, what they cost, and what runs all the same."""
 
 import nbformat
+import numpy as np
 import pytest
 
-from minidyn.coursework.teacher.sandbox import Execute
+from minidyn.coursework.callables import PolynomialGradient
+from minidyn.coursework.teacher import kernel, marking, sandbox
 
 pytestmark = pytest.mark.slow
 
-ABOUT = {"nbgrader": {"student": "ada", "assignment": "ps1"}, "metadata": {"path": "."}}
-HANGS = "this cell ran for more than 4 s"
+LIMITS = sandbox.Limits(seconds=30, cell_seconds=4, memory=2**29, output_bytes=20_000)
+LONG = "this cell ran for more than 4 s"
 DIES = "this cell ended the kernel"
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory):
+    return sandbox.choose(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def running(way):
+    with sandbox.place() as here, kernel.start(way, here, sandbox.Limits(seconds=300)) as started:
+        yield started
+
+
+def marked(way, *codes, tests=None, limits=LIMITS, identity=None):
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
+    for name in tests or {}:
+        about = {"grade_id": name, "grade": True, "solution": False, "locked": True, "points": 1}
+        cells.append(nbformat.v4.new_code_cell("", metadata={"nbgrader": about}))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    wanted = marking.Tests(code=tests or {}, imports="import numpy as np", seed=5)
+    identity = identity or marking.Identity(student="ada")
+    return marking.mark(notebook, wanted, identity, marking.Workshop(sandbox=way, limits=limits))
+
+
+TEST = {"test-x": "assert a == 2, a\nprint('right')"}
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("while True: print('x' * 200)", HANGS),
-        ("while True:\n    try:\n        input()\n    except BaseException:\n        pass", HANGS),
-        ("import os; os._exit(1)", DIES),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", DIES),
+        ("while True: print('x' * 200)", LONG),
+        ("while True:\n    try:\n        input()\n    except BaseException:\n        pass", LONG),
+        ("import time\ntime.sleep(1000)", LONG),
+        ("import os\nos._exit(1)", DIES),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", DIES),
+        ("data = []\nwhile True: data.append(b'1' * 2**24)", "this cell used more than 0.5 GB of memory"),
         ("raise SystemExit(3)", "3"),
         ("quit()", None),
-        ("import os; os.close(1); os.close(2)", None),
+        ("exit()\nraise SystemExit", ""),
+        ("import os\nos.close(1)\nos.close(2)", None),
+        ("import logging\nlogging.warning('x')", None),
+        ("import threading\nthreading.Timer(0.5, print, ['late']).start()", None),
     ],
 )
-def test_the_cells_around_it_run(code, error):
-    cells = [nbformat.v4.new_code_cell(text) for text in ("a = 1", code, "a = a + 1; a")]
-    done, _ = Execute(timeout=4).preprocess(nbformat.v4.new_notebook(cells=cells), ABOUT)
+def test_the_cells_around_it_run(way, code, error):
+    done = marked(way, "a = 1", code, "a = a + 1\na", tests=TEST).notebook
     errors = [out.evalue for out in done.cells[1].outputs if out.output_type == "error"]
-    assert errors == ([error] if error else [])
-    assert done.cells[2].outputs[0].data["text/plain"] == "2"
+    assert errors == ([error] if error is not None else [])
+    assert done.cells[2].outputs[-1].data["text/plain"] == "2"
+    assert [out.get("text") for out in done.cells[3].outputs] == ["right\n"]
 
 
-def test_a_notebook_of_hanging_cells_is_given_up_in_the_end(monkeypatch):
-    monkeypatch.setattr("minidyn.coursework.teacher.sandbox.MOST", 2)
-    cells = [nbformat.v4.new_code_cell(text) for text in ("1", *["while True: pass"] * 5)]
-    done, _ = Execute(timeout=2).preprocess(nbformat.v4.new_notebook(cells=cells), ABOUT)
+def test_a_notebook_of_hanging_cells_ends_with_its_time(way):
+    limits = sandbox.Limits(seconds=6, cell_seconds=2)
+    done = marked(way, "1", *["while True: pass"] * 5, tests=TEST, limits=limits).notebook
     assert done.cells[0].outputs[0].data["text/plain"] == "1"
-    said = [cell.outputs[0].evalue for cell in done.cells[1:]]
-    assert said == ["this cell ran for more than 2 s"] * 3 + ["earlier cells hang: given up"] * 2
+    reasons = [cell.outputs[0].evalue for cell in done.cells[1:]]
+    assert reasons[0] == "this cell ran for more than 2 s"
+    assert reasons[-1].startswith("not run, for the notebook had stopped (cell number 2: this cell ran for more")
+
+
+def test_tests_that_have_run_keep_their_result_if_a_later_cell_uses_up_the_time(way):
+    cells = ["a = 2"]
+    notebook = marked(way, *cells, tests=TEST, limits=LIMITS).notebook
+    notebook.cells += [nbformat.v4.new_code_cell("while True: pass") for _ in range(4)]
+    wanted = marking.Tests(code=TEST, imports="", seed=5)
+    workshop = marking.Workshop(sandbox=way, limits=sandbox.Limits(seconds=5, cell_seconds=3))
+    done = marking.mark(notebook, wanted, marking.Identity(student="ada"), workshop).notebook
+    assert [out.get("text") for out in done.cells[1].outputs] == ["right\n"]
+
+
+def test_what_a_cell_shows_is_bounded(way):
+    done = marked(way, "for _ in range(20): print('x' * 10_000)", "1").notebook
+    assert len(str(done.cells[0].outputs)) < 25_000
+    assert "dropped" in done.cells[0].outputs[-1].text
+
+
+def test_processes_are_bounded_and_end_with_the_kernel(way):
+    code = """
+import subprocess, os
+count = 0
+try:
+    for count in range(1000):
+        subprocess.Popen(["sleep", "999.25"], start_new_session=True)
+except OSError:
+    pass
+count < 100
+"""
+    done = marked(way, code).notebook
+    assert done.cells[0].outputs[-1].data["text/plain"] == "True"
+    import psutil
+
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not any("999.25" in command for command in commands)
+
+
+def test_a_kernel_sees_its_own_folder_and_nothing_else(way, running, tmp_path):
+    if way.name != "bubblewrap":
+        pytest.skip("only namespaces hide the rest")
+    (tmp_path / "secret.txt").write_text("secret")
+    outputs = running.run(f"""
+import os, socket
+def able(action, *arguments):
+    try:
+        action(*arguments)
+        return True
+    except OSError:
+        return False
+print(os.listdir(), able(os.listdir, {str(tmp_path)!r}), able(os.listdir, "/etc"), able(os.setuid, 0),
+      able(socket.create_connection, ("1.1.1.1", 53), 1), able(open, {str(sandbox.PACKAGE / "x")!r}, "w"),
+      [name for name in os.environ if "SECRET" in name or "SEED" in name])
+""")
+    assert outputs[0].text == "[] False False False False False []\n"
+
+
+def test_arrays_and_functions_cross_as_data(running):
+    running.run("import numpy as np\ndef twice(g, w): return g(w), 2 * w, 'text', None, (1, 2.5)")
+    gradient = PolynomialGradient(np.eye(2), np.zeros(2), np.zeros(2))
+    at, twice, text, nothing, pair = running.call("twice", [gradient, np.array([1.0, 2.0])])
+    assert (list(at), list(twice), text, nothing, pair) == ([1, 2], [2, 4], "text", None, [1, 2.5])
+
+
+def test_an_answers_error_crosses_with_its_name_and_text(running):
+    running.run("def broken(): raise KeyError('which')\ndef leaves(): raise SystemExit(3)")
+    with pytest.raises(kernel.AnswerError, match="which") as error:
+        running.call("broken", [])
+    assert error.value.name == "KeyError"
+    with pytest.raises(kernel.AnswerError) as error:
+        running.call("leaves", [])
+    assert error.value.name == "SystemExit"
+    with pytest.raises(kernel.AnswerError) as error:
+        running.look("nowhere")
+    assert error.value.name == "NameError"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "T.answer = lambda *a: 'rubbish'",
+        "T.answer = lambda *a: T.pack({'value': 1, 'error': 5}) [:-7]",
+        "T.answer = lambda *a: T.pack([1, 2])",
+        "T.answer = lambda *a: 'A' * 10**7",
+        "T.answer = lambda *a: T.base64.b64encode(b'[' * 10**5).decode()",
+        """T.answer = lambda *a: T.base64.b64encode(
+            b'{"dict": [["value", {"array": ["|O", [1], "C", "gASVAA=="]}]]}').decode()""",
+        """T.answer = lambda *a: T.base64.b64encode(
+            b'{"dict": [["value", {"array": ["<f8", [1000000000000], "C", ""]}]]}').decode()""",
+        """T.answer = lambda *a: T.base64.b64encode(
+            b'{"dict": [["value", {"callable": "os", "fields": []}]]}').decode()""",
+    ],
+)
+def test_a_forged_answer_is_an_error_and_nothing_runs(way, patch):
+    with sandbox.place() as here, kernel.start(way, here, sandbox.Limits(cell_seconds=10)) as started:
+        started.run(f"import minidyn.coursework.transfer as T\ndef f(): return 1\n{patch}")
+        with pytest.raises((kernel.AnswerError, kernel.Stopped)):
+            started.call("f", [])
+
+
+def test_the_teachers_names_in_a_test_are_not_the_students(way):
+    done = marked(way, "a = 2\nclass np: allclose = staticmethod(lambda *a: True)",
+                  tests={"test-x": "assert not np.allclose(a, 3)\nprint('right')"})  # fmt: skip
+    assert done.notebook.cells[1].outputs[0].text == "right\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "remark"),
+    [
+        ("", "", None),
+        ("Ada ", "Ada ", None),
+        ("4711", "4711", None),
+        ("bob", "ada", "who is somebody else"),
+        ("zoe", "zoe", "which is no name of this class"),
+    ],
+)
+def test_a_notebook_cannot_be_handed_in_as_somebody_else(way, written, read, remark):
+    identity = marking.Identity(student="ada", own=frozenset({"ada", "4711"}), others=frozenset({"bob"}))
+    done = marked(way, f"student = {written!r}", tests={"test-x": "print(repr(student))"}, identity=identity)
+    assert done.notebook.cells[1].outputs[0].text == f"{read!r}\n"
+    assert [remark in text for text in done.remarks] == ([True] if remark else [])

@@ -30,7 +30,8 @@ student = ""
 # ## 1. A product without the matrix
 #
 # The Hessian $H$ of a large network does not fit into memory. But $H v$, for one direction $v$, needs only two
-# gradients: one a step $\epsilon v$ ahead of $w$, and one a step $\epsilon v$ behind.
+# gradients: one a step $\epsilon v$ ahead of $w$, and one a step $\epsilon v$ behind. Half of their difference, divided by
+# $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
 
 
 # %% task="hessian_times"
@@ -118,6 +119,7 @@ for rounds in (1, 10, 100, 1000):
 #
 # In a valley of curvature $\lambda > 0$ a step of gradient descent takes $w$ to $(1 - \eta \lambda)\, w$. It
 # **slides** to the middle from one side, or **alternates** from side to side and still comes to rest, or **diverges**.
+# Exactly at a limit, the word is that of the larger curvatures.
 
 
 # %% task="fates"

@@ -56,7 +56,7 @@ ps5.coarse(coarse, seed=seeds.hidden_seed())
 # ## 2. What does it say?
 #
 # The network's outputs are never exactly a code. Its answer is the pattern that matches best: the one with the least
-# squared error, summed over the units.
+# squared error, summed over the units. If several match equally well, the first of them is the answer.
 
 
 # %% task="best_match"
@@ -96,19 +96,19 @@ plt.show()
 # %% [markdown]
 # Which fraction of the ones facts is left after **two** passes?
 
-# %% task="kept"
-kept = None
+# %% task="remaining"
+remaining = None
 ### BEGIN SOLUTION
 ones, twos = ps5.losing(seeds.personal_seed(student))
-kept = ones[2]
+remaining = ones[2]
 ### END SOLUTION
 
-# %% test="kept" points=3
-ps5.kept(kept, student=student)
+# %% test="remaining" points=3
+ps5.remaining(remaining, student=student)
 ### BEGIN HIDDEN TESTS
 from minidyn.coursework import ps5
 
-ps5.kept(kept, student=student)
+ps5.remaining(remaining, student=student)
 ### END HIDDEN TESTS
 
 # %% [markdown]

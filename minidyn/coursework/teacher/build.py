@@ -48,6 +48,8 @@ CONFIG = """\
 # nbgrader's configuration: this folder is the course. `nbgrader --help-all` lists what else can be set.
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "minidyn"
+# nbgrader's own autograde would run student code with your rights: here it refuses. Use `grade` instead.
+c.Autograde.sanitize_preprocessors = ["minidyn.coursework.teacher.refuse.Refuse"]
 """
 
 
@@ -64,10 +66,10 @@ def assignments(masters: Path = MASTERS) -> dict[str, Path]:
     >>> list(assignments())
     ['ps1', 'ps2', 'ps3', 'ps4', 'ps5']
     """
-    found = {path.stem: path for path in sorted(Path(masters).glob("ps*.py"))}
-    if not found:
+    masters_by_name = {path.stem: path for path in sorted(Path(masters).glob("ps*.py"))}
+    if not masters_by_name:
         raise FileNotFoundError(f"masters must be a folder with ps*.py, got {str(masters)!r} (run in a clone)")
-    return found
+    return masters_by_name
 
 
 def source(master: Path) -> Any:
@@ -87,11 +89,11 @@ def source(master: Path) -> Any:
     for number, cell in enumerate(notebook.cells):
         marks = {key: value for key, value in cell.metadata.items() if not key.startswith("lines_to")}
         cell.metadata = _graded(marks, master)
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if name in seen:
-            raise ValueError(f"names must be unique, got {name!r} twice in {master.name}")
-        seen |= {name} - {None}
-        cell.id = name or f"cell-{number}"
+        grade_id = name_of(cell)
+        if grade_id in seen:
+            raise ValueError(f"names must be unique, got {grade_id!r} twice in {master.name}")
+        seen |= {grade_id} - {""}
+        cell.id = grade_id or f"cell-{number}"
     return notebook
 
 
@@ -130,17 +132,23 @@ def build(out: Path, masters: Path = MASTERS) -> list[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     rubrics = []
-    for name, master in assignments(masters).items():
+    for assignment, master in assignments(masters).items():
         notebook = source(master)
-        rubrics.append(_rubrics(name, notebook))
-        write(student / f"{name}.ipynb", release(notebook))
-        write(instructor / "source" / name / f"{name}.ipynb", notebook)
-        write(instructor / "solution" / f"{name}.ipynb", solution(notebook))
+        rubrics.append(_rubrics(assignment, notebook))
+        write(student / f"{assignment}.ipynb", release(notebook))
+        write(instructor / "source" / assignment / f"{assignment}.ipynb", notebook)
+        write(instructor / "solution" / f"{assignment}.ipynb", solution(notebook))
     (student / "README.md").write_text(STUDENTS)
     (instructor / "README.md").write_text(TEACHERS)
     (instructor / "nbgrader_config.py").write_text(CONFIG)
     (instructor / "rubrics.md").write_text("# Rubrics and model answers\n\n" + "\n".join(rubrics))
     return [archive(folder) for folder in (student, instructor)]
+
+
+def name_of(cell: Any) -> str:
+    """nbgrader's name of a cell; empty if it has none."""
+    about = cell.metadata.get("nbgrader")
+    return str(about.get("grade_id") or "") if isinstance(about, dict) else ""
 
 
 def write(path: Path, notebook: Any) -> None:
@@ -166,9 +174,9 @@ def _graded(marks: Any, master: Path) -> Any:
     unknown = set(marks) - {"task", "test", "answer", "points", "tags"}
     if unknown or len(kinds) > 1 or ("points" in marks) != bool({"test", "answer"} & set(marks)):
         raise ValueError(f"marks must be task, or test or answer with points, got {dict(marks)} in {master.name}")
-    kept = {"tags": marks["tags"]} if "tags" in marks else {}
+    tags = {"tags": marks["tags"]} if "tags" in marks else {}
     if not kinds:
-        return nbformat.from_dict(kept)
+        return nbformat.from_dict(tags)
     kind = kinds[0]
     about = {
         "grade_id": marks[kind] if kind == "task" else f"{kind}-{marks[kind]}",
@@ -180,7 +188,7 @@ def _graded(marks: Any, master: Path) -> Any:
     }
     if kind != "task":
         about["points"] = float(marks["points"])
-    return nbformat.from_dict(kept | {"nbgrader": about})
+    return nbformat.from_dict(tags | {"nbgrader": about})
 
 
 def _processed(notebook: Any, *preprocessors: Any) -> Any:
@@ -191,9 +199,9 @@ def _processed(notebook: Any, *preprocessors: Any) -> Any:
     return notebook
 
 
-def _rubrics(name: str, notebook: Any) -> str:
-    parts = [f"## {name}\n"]
+def _rubrics(assignment: str, notebook: Any) -> str:
+    sections = [f"## {assignment}\n"]
     for cell in notebook.cells:
         if is_grade(cell) and is_solution(cell):
-            parts.append(f"### {cell.metadata.nbgrader.grade_id}\n\n{cell.source}\n")
-    return "\n".join(parts)
+            sections.append(f"### {cell.metadata.nbgrader.grade_id}\n\n{cell.source}\n")
+    return "\n".join(sections)

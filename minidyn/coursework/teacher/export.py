@@ -1,7 +1,7 @@
 """Points for a learning platform: a table for Moodle, or a column in the table that Canvas gave.
 
-Points come from nbgrader's gradebook, so those given by hand are in. Moodle lets you say which column is which. Canvas
-wants its own table back, with the assignment's column filled in.
+Points are those of `results`: with those given by hand, without late penalties. Moodle lets you say which column is
+which. Canvas wants its own table back, with the assignment's column filled in.
 """
 
 from __future__ import annotations
@@ -10,9 +10,22 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from nbgrader.api import Gradebook
+from minidyn.coursework.teacher.course import Course
+from minidyn.coursework.teacher.results import StudentResult, results
 
 IDENTITIES = ("SIS Login ID", "SIS User ID", "ID", "Student")  # Canvas's columns that may hold a student's name here
+
+
+def exported(course: Path, assignment: str) -> dict[str, StudentResult]:
+    """The results that may leave the course: those without trouble.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no gradebook: nothing was graded in it.
+    """
+    table = results(Course(Path(course).resolve()), assignment)
+    return {student: result for student, result in table.items() if not result.trouble}
 
 
 def scores(course: Path, assignment: str) -> dict[str, float]:
@@ -29,24 +42,12 @@ def scores(course: Path, assignment: str) -> dict[str, float]:
     FileNotFoundError
         If the folder has no gradebook: nothing was graded in it.
     """
-    path = Path(course).resolve() / "gradebook.db"
-    if not path.exists():
-        raise FileNotFoundError(f"course must be a folder with gradebook.db, got {str(course)!r}")
-    with Gradebook(f"sqlite:///{path}") as gradebook:
-        found = {student.id: 0.0 for student in gradebook.students}
-        for submission in gradebook.assignment_submissions(assignment):
-            penalty = submission.late_submission_penalty or 0.0
-            found[submission.student.id] = max(0.0, submission.score - penalty)
-    return dict(sorted(found.items()))
+    return {student: result.score for student, result in exported(course, assignment).items()}
 
 
 def remarks(course: Path, assignment: str) -> dict[str, str]:
-    """The report's sentences by student; empty where there is no report."""
-    path = Path(course) / f"report-{assignment}.csv"
-    if not path.exists():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["student"]: row["remarks"] for row in csv.DictReader(file)}
+    """The report's sentences by student."""
+    return {student: " ".join(result.remarks) for student, result in exported(course, assignment).items()}
 
 
 def moodle(points: Mapping[str, float], feedback: Mapping[str, str], path: Path) -> None:
@@ -58,7 +59,7 @@ def moodle(points: Mapping[str, float], feedback: Mapping[str, str], path: Path)
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["ID number", "Grade", "Feedback"])
-        rows.writerows([who, score, feedback.get(who, "")] for who, score in points.items())
+        rows.writerows([_text(who), score, _text(feedback.get(who, ""))] for who, score in points.items())
 
 
 def canvas(points: Mapping[str, float], table: Path, assignment: str, path: Path) -> list[str]:
@@ -68,7 +69,7 @@ def canvas(points: Mapping[str, float], table: Path, assignment: str, path: Path
     ----------
     points : mapping
     table : Path
-        As Canvas exported it. A student is found by login, SIS number, Canvas number or name, in this order.
+        As Canvas exported it. A student is looked up by login, SIS number, Canvas number or name, in this order.
     assignment : str
         The column's header begins with it, as in "ps1 (4711)".
     path : Path
@@ -100,3 +101,8 @@ def canvas(points: Mapping[str, float], table: Path, assignment: str, path: Path
         writer.writeheader()
         writer.writerows(lines)
     return sorted(left)
+
+
+def _text(value: str) -> str:
+    """Text that a spreadsheet does not take for a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t")) else value

@@ -1,62 +1,89 @@
-"""A class at a time: repair what came in, let nbgrader grade it, and say in one line a student what happened."""
+"""A class at a time: read what came in, make it whole, run and test it in a sandbox, and let nbgrader count.
+
+Notebooks run on all cores, each in a sandbox of its own. What comes back is written to nbgrader's gradebook one after
+the other, and after each student the report is written anew: what happens to one never stops the others.
+"""
 
 from __future__ import annotations
 
-import csv
-import os
-import secrets
 import shutil
-import sys
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import joblib
 import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
-from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute as PlainExecute
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
-from minidyn.coursework.teacher import build
-from minidyn.coursework.teacher.repair import read, repair
-from minidyn.coursework.teacher.sandbox import Execute
+from minidyn import _renamed
+from minidyn.coursework import seeds
+from minidyn.coursework.teacher import build, caches, marking, sandbox
+from minidyn.coursework.teacher.course import STUDENT, Course, fingerprint, surroundings
+from minidyn.coursework.teacher.marking import Identity, Marked, Tests, Workshop
+from minidyn.coursework.teacher.repair import repair
+from minidyn.coursework.teacher.results import StudentResult, points_of_everybody, results, write_report
+from minidyn.coursework.teacher.sanitise import sanitise
+from minidyn.coursework.teacher.submission import TIMESTAMP, Submission, read
+
+NOTHING = "Nothing graded"  # how the remark begins that takes all points
 
 
-@dataclass
-class Line:
-    """One student's line of the report.
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """How notebooks run.
 
     Attributes
     ----------
-    student : str
-    score : float
-        Points so far: tests, and answers that were graded by hand.
-    max_score : float
-    to_grade : list of str
-        Answers that wait for a grader.
-    tests : dict of str to float
-        Points of each test.
-    remarks : list of str
-        What was wrong with the notebook, and why tests failed.
-    late : float
-        Seconds after the due date that the gradebook knows.
-    seconds : float
-        That grading took.
+    container : str, optional
+        The command of a container, see `sandbox.Container`. Default: bubblewrap, or what else works here.
+    unprotected : bool
+        Go on without protection if nothing else works.
+    workers : int, optional
+        Notebooks that run at a time. Default: one per core.
+    memory : int
+        Bytes that all processes of a notebook may hold together.
     """
 
+    container: str | None = None
+    unprotected: bool = False
+    workers: int | None = None
+    memory: int = sandbox.Limits.memory
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a class is: its latest result, how many are done, and the seconds that are probably left."""
+
+    result: StudentResult
+    done: int
+    total: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """All that a worker needs to mark one student's notebook."""
+
     student: str
-    score: float = 0.0
-    max_score: float = 0.0
-    to_grade: list[str] = field(default_factory=list)
-    tests: dict[str, float] = field(default_factory=dict)
+    assignment: str
+    course: Course
+    seed: int
+    identity: Identity
+    workshop: Workshop
+
+
+@dataclass
+class _Outcome:
+    """What a worker gives back: a marked notebook, or None, and remarks."""
+
+    job: _Job
+    notebook: Any = None
     remarks: list[str] = field(default_factory=list)
-    late: float = 0.0
+    timestamp: str | None = None
     seconds: float = 0.0
 
 
@@ -64,129 +91,273 @@ def grade(
     course: Path,
     assignment: str,
     *,
-    students: Sequence[str] | None = None,
-    timeout: int = 60,
+    students: Sequence[str] | Literal["all"] | None = None,
+    timeout: float = 60,
     secret: str | None = None,
     per_student: bool = True,
-) -> list[Line]:
+    conditions: Conditions | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[StudentResult]:
     """Grade an assignment's submissions, and write `report-<assignment>.csv` into the course folder.
 
     Parameters
     ----------
     course : Path
-        nbgrader's folder, with source/ and submitted/<student>/<assignment>/. Submissions are left as they are: the
-        repaired notebooks are in repaired/.
+        nbgrader's folder, with source/ and submitted/<student>/<assignment>/. Submissions are left as they are.
     assignment : str
         For example "ps1".
-    students : sequence of str, optional
-        Default: all who submitted. Name some to regrade them.
-    timeout : int
-        Seconds that a cell may run, before it is struck out.
+    students : sequence of str or "all", optional
+        Whom to grade, whether something has changed or not. Default: all who submitted, and whose submission, tests
+        or due date have changed since they were last graded.
+    timeout : float
+        Seconds that a notebook may run; a third of it for one cell.
     secret : str, optional
-        The key of the hidden data. Default: that in secret.txt, which is made where there is none.
+        The key of the hidden data. Default: the course's own, in secret.txt.
     per_student : bool
         Whether each student meets hidden data of their own.
+    conditions : Conditions, optional
+        How notebooks run.
+    progress : callable, optional
+        Called after each student.
 
     Returns
     -------
-    list of Line
-        In the order of the students' names.
+    list of StudentResult
+        Of the students who were graded now. `results.results` has all.
 
     Raises
     ------
     FileNotFoundError
         If the assignment has no source, or nobody submitted.
-
-    Notes
-    -----
-    Grading runs the students' code: do it in a container.
+    ValueError
+        If `timeout` or the number of workers is not positive.
+    NoSandbox
+        If student code cannot be kept apart on this machine.
     """
-    course = Path(course).resolve()
-    if not (course / "source" / assignment).is_dir():
-        raise FileNotFoundError(f"assignment must be a folder of {course / 'source'}, got {assignment!r}")
-    found = sorted(path.parent.name for path in (course / "submitted").glob(f"*/{assignment}") if path.is_dir())
-    chosen = found if students is None else [s for s in found if s in set(students)]
-    if not chosen or (students is not None and set(students) - set(found)):
+    conditions = conditions or Conditions()
+    workers = joblib.cpu_count() if conditions.workers is None else conditions.workers
+    if timeout <= 0 or workers < 1:
+        raise ValueError(f"timeout and workers must be positive, got {timeout!r} and {workers!r}")
+    here = Course.at(course, assignment)
+    chosen = _chosen(here, assignment, None if students == "all" else students)
+    way = sandbox.choose(here.root, container=conditions.container, unprotected=conditions.unprotected)
+    with surroundings():
+        marker = _Class(here, assignment, secret or here.secret(), per_student)
+        todo = chosen if students is not None else marker.changed(chosen)
+        workshop = Workshop(
+            sandbox=way,
+            limits=sandbox.Limits(seconds=timeout, cell_seconds=timeout / 3, memory=conditions.memory),
+            files=here.release(assignment).parent,
+            cache=caches.warm(here.cache()) if todo else None,
+        )
+        marker.grade(todo, workshop, workers, progress or (lambda _: None))
+        table = results(here, assignment)
+    return [table[student] for student in chosen if student in todo]
+
+
+def _chosen(course: Course, assignment: str, students: Sequence[str] | None) -> list[str]:
+    submitted = course.students(assignment)
+    chosen = submitted if students is None else [student for student in submitted if student in set(students)]
+    if not chosen or (students is not None and set(students) - set(submitted)):
         raise FileNotFoundError(f"students must have submitted/<student>/{assignment}, got {students or 'nobody'}")
-    config = _config(course, timeout, secret or _secret(course), per_student)
-    lines = []
-    with _surroundings():
-        api = NbGraderAPI(config=config)
-        released = _released(api, course, assignment)
-        for student in chosen:
-            began = time.perf_counter()
-            line = _grade_one(api, course, assignment, student, released)
-            line.seconds = time.perf_counter() - began
-            lines.append(line)
-    write_report(course / f"report-{assignment}.csv", lines)
-    return lines
+    return chosen
 
 
-def write_report(path: Path, lines: Sequence[Line]) -> None:
-    """Write the lines as CSV, one a student, with a column for each test. Other students' lines stay."""
-    rows = {}
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = {row["student"]: row for row in csv.DictReader(file)}
-    for line in lines:
-        rows[line.student] = {
-            "student": line.student,
-            "score": line.score,
-            "max_score": line.max_score,
-            "late_seconds": line.late,
-            "to_grade_by_hand": " ".join(line.to_grade),
-            **line.tests,
-            "remarks": " ".join(line.remarks),
+class _Class:
+    """One assignment of a course while it is graded: nbgrader, what is remembered, and what must not change."""
+
+    def __init__(self, course: Course, assignment: str, secret: str, per_student: bool):
+        self.course, self.assignment, self.secret, self.per_student = course, assignment, secret, per_student
+        self.api = NbGraderAPI(config=course.config())
+        self.memory = course.memory(assignment)
+        self._release()
+        self.tests = nbformat.read(course.source(assignment), as_version=4)
+        self.released = nbformat.read(course.release(assignment), as_version=4)
+        self.untouched = self._fixed()
+
+    def changed(self, students: Sequence[str]) -> list[str]:
+        """Who must be graded: new or changed submissions, tests that have changed, a due date that has moved."""
+        remembered = self.memory["students"]
+        return [s for s in students if remembered.get(s, {}).get("fingerprint") != self._fingerprint(s)]
+
+    def grade(
+        self, students: Sequence[str], workshop: Workshop, workers: int, progress: Callable[[Progress], None]
+    ) -> None:
+        """Run the students' notebooks, and count each as it is done."""
+        began = time.monotonic()
+        jobs = [self._job(student, workshop) for student in students]
+        for done, outcome in enumerate(_marked(jobs, workers), start=1):
+            self._count(outcome)
+            left = (time.monotonic() - began) / done * (len(jobs) - done)
+            result = results(self.course, self.assignment)[outcome.job.student]
+            progress(Progress(result, done, len(jobs), left))
+        if self._fixed() != self.untouched:
+            self.memory["trouble"] = ["Source or release changed while the class was graded."]
+            self._remember()
+        write_report(self.course, self.assignment)
+
+    def _job(self, student: str, workshop: Workshop) -> _Job:
+        roster = self.course.roster()
+        everybody = {*roster, *self.course.students(self.assignment)}
+        names = {name: _aliases(name, roster.get(name, {})) for name in everybody}
+        others = frozenset().union(*(aliases for name, aliases in names.items() if name != student))
+        who = student if self.per_student else ""
+        return _Job(
+            student=student,
+            assignment=self.assignment,
+            course=self.course,
+            seed=seeds.seed_from_secret(self.secret, self.assignment, who),
+            identity=Identity(student=student, own=names[student], others=others - names[student]),
+            workshop=workshop,
+        )
+
+    def _count(self, outcome: _Outcome) -> None:
+        """Write one outcome into the gradebook, the memory and the report."""
+        student, remarks = outcome.job.student, outcome.remarks
+        trouble: list[str] = []
+        if not STUDENT.fullmatch(student):
+            trouble.append("The folder's name has characters that are not allowed: rename it.")
+        else:
+            with self.api.gradebook as gradebook:
+                before = points_of_everybody(gradebook, self.assignment)
+            self._autograde(outcome)
+            trouble += self._assertions(student, before)
+        self.memory["students"][student] = {
+            "fingerprint": self._fingerprint(student),
+            "remarks": remarks,
+            "trouble": trouble,
+            "seconds": outcome.seconds,
         }
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row if name != "remarks"))
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*columns, "remarks"])
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(rows.items()))
+        self._remember()
+        write_report(self.course, self.assignment)
 
+    def _autograde(self, outcome: _Outcome) -> None:
+        """Let nbgrader take the points of a notebook that has run; no points where there is none."""
+        student, assignment = outcome.job.student, self.assignment
+        repaired = self.course.repaired(student, assignment)
+        for folder in (repaired, self.course.autograded(student, assignment)):
+            shutil.rmtree(folder, ignore_errors=True)
+        graded = False
+        if outcome.notebook is not None:
+            build.write(repaired / f"{assignment}.ipynb", outcome.notebook)
+            if outcome.timestamp is not None:
+                (repaired / TIMESTAMP).write_text(outcome.timestamp + "\n")
+            graded = self._counted(student, outcome.remarks)
+        if not graded:
+            with self.api.gradebook as gradebook:
+                _give_nothing(gradebook, assignment, student)
 
-def _grade_one(api: Any, course: Path, assignment: str, student: str, released: Any) -> Line:
-    incoming = course / "submitted" / student / assignment
-    repaired = course / "repaired" / student / assignment
-    for folder in (repaired, course / "autograded" / student / assignment):
-        shutil.rmtree(folder, ignore_errors=True)
-    ignored = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints")
-    shutil.copytree(incoming, repaired, ignore=ignored, ignore_dangling_symlinks=True)
-    submitted, remarks = read(incoming, assignment)
-    if submitted is not None:
+    def _counted(self, student: str, remarks: list[str]) -> bool:
         try:
-            notebook, found = repair(submitted, released)
-            remarks += found
-            build.write(repaired / f"{assignment}.ipynb", notebook)
-            result = api.autograde(assignment, student)
-            if not result["success"]:
-                last = str(result.get("error") or result.get("log")).strip().splitlines()[-1]
-                remarks.append(f"Nothing graded: nbgrader stopped with {last}")
-        except Exception as error:  # a notebook in name only: the others' turn
-            remarks.append(f"Nothing graded: the notebook is broken ({type(error).__name__}: {error}).")
-    with api.gradebook as gradebook:
-        if any(remark.startswith("Nothing graded") for remark in remarks):
-            _give_nothing(gradebook, assignment, student)
-        line = _line(gradebook, assignment, student)
-    line.remarks = remarks + _failures(course / "autograded" / student / assignment / f"{assignment}.ipynb")
-    return line
+            done = self.api.autograde(self.assignment, student)
+        except Exception as error:  # whatever nbgrader makes of it
+            done = {"success": False, "error": f"{type(error).__name__}: {error}"}
+        if not done["success"]:
+            last = str(done.get("error") or done.get("log")).strip().splitlines()[-1]
+            remarks.append(f"{NOTHING}: nbgrader stopped with {last}")
+        return bool(done["success"])
+
+    def _assertions(self, student: str, before: dict[str, float]) -> list[str]:
+        """What must hold after a student was graded, and does not."""
+        trouble = []
+        with self.api.gradebook as gradebook:
+            after = points_of_everybody(gradebook, self.assignment)
+            submission = gradebook.find_submission(self.assignment, student)
+            if submission.score > submission.max_score:
+                trouble.append(f"More points than there are: {submission.score:g} of {submission.max_score:g}.")
+        others = [name for name in before if name != student and before[name] != after.get(name)]
+        if others:
+            trouble.append(f"Other students' points changed at the same time: {', '.join(others)}.")
+        return trouble
+
+    def _fingerprint(self, student: str) -> str:
+        with self.api.gradebook as gradebook:
+            due = gradebook.find_assignment(self.assignment).duedate
+        own = self.course.root / "nbgrader_config.py"
+        folder = self.course.submitted(student, self.assignment)
+        return fingerprint(folder, self.course.source(self.assignment), due, own, self.secret, self.per_student)
+
+    def _fixed(self) -> str:
+        """Of what grading must leave as it is."""
+        return fingerprint(*(self.course.root / name for name in ("source", "release", "nbgrader_config.py")))
+
+    def _release(self) -> None:
+        """Generate the students' notebook if nbgrader does not know it yet, or the source has changed."""
+        source = fingerprint(self.course.source(self.assignment))
+        there = self.course.release(self.assignment).exists() and self._known()
+        if there and self.memory["release"] in ("", source):
+            self.memory["release"] = source
+            return
+        done = self.api.generate_assignment(self.assignment, force=True)
+        if not done["success"]:
+            raise RuntimeError(f"nbgrader could not generate {self.assignment!r}: {done.get('error')}")
+        self.memory["release"] = source
+        self._remember()
+
+    def _known(self) -> bool:
+        with self.api.gradebook as gradebook:
+            try:
+                gradebook.find_notebook(self.assignment, self.assignment)
+            except MissingEntry:
+                return False
+        return True
+
+    def _remember(self) -> None:
+        self.course.remember(self.assignment, self.memory)
 
 
-def _line(gradebook: Gradebook, assignment: str, student: str) -> Line:
-    submission = gradebook.find_submission(assignment, student)
-    line = Line(student, submission.score, submission.max_score, late=submission.total_seconds_late)
-    for notebook in submission.notebooks:
-        for grade in notebook.grades:
-            if grade.name.startswith("test-"):
-                line.tests[grade.name] = grade.score
-            elif grade.needs_manual_grade:
-                line.to_grade.append(grade.name)
-    line.tests = {cell: line.tests[cell] for cell in _in_order(submission.assignment) if cell in line.tests}
-    return line
+def _aliases(student: str, row: dict[str, str]) -> frozenset[str]:
+    """A student's names, as `student = ...` in a notebook may say them."""
+    names = (student, *(row.get(column) or "" for column in ("number", "mail", "name")))
+    return frozenset(name.strip().casefold() for name in names if name.strip())
 
 
-def _in_order(assignment: Any) -> list[str]:
-    return [cell.name for notebook in assignment.notebooks for cell in notebook.source_cells]
+def _marked(jobs: Sequence[_Job], workers: int) -> Iterator[_Outcome]:
+    """Outcomes as they come. If a worker dies, who is left is marked one at a time."""
+    waiting = {job.student: job for job in jobs}
+    with suppress(joblib.externals.loky.process_executor.BrokenProcessPool):
+        calls = (joblib.delayed(_mark)(job) for job in jobs)
+        for outcome in joblib.Parallel(workers, return_as="generator_unordered")(calls):
+            waiting.pop(outcome.job.student)
+            yield outcome
+    for job in waiting.values():
+        yield _mark_alone(job)
+
+
+def _mark_alone(job: _Job) -> _Outcome:
+    try:
+        return joblib.Parallel(2)([joblib.delayed(_mark)(job)])[0]
+    except joblib.externals.loky.process_executor.BrokenProcessPool:
+        return _Outcome(job, remarks=[f"{NOTHING}: the grader's own process ended at this notebook. Look at it."])
+
+
+def _mark(job: _Job) -> _Outcome:
+    """Mark one student's notebook, in a worker. Raises nothing on account of what was handed in."""
+    began = time.perf_counter()
+    try:
+        outcome = _outcome(job)
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        outcome = _Outcome(job, remarks=[f"{NOTHING}: the grader stopped with {text:.200}."])
+    outcome.seconds = time.perf_counter() - began
+    return outcome
+
+
+def _outcome(job: _Job) -> _Outcome:
+    course, assignment = job.course, job.assignment
+    submission: Submission = read(course.submitted(job.student, assignment), assignment)
+    outcome = _Outcome(job, remarks=submission.remarks, timestamp=submission.timestamp)
+    if submission.notebook is None:
+        return outcome
+    source = nbformat.read(course.source(assignment), as_version=4)
+    released = nbformat.read(course.release(assignment), as_version=4)
+    whole, remarks = repair(submission.notebook, released)
+    marked: Marked = marking.mark(whole, Tests.of(source, job.seed), job.identity, job.workshop)
+    outcome.remarks += remarks + marked.remarks
+    unanswered = {build.name_of(cell): cell.source for cell in released.cells if cell.cell_type == "markdown"}
+    outcome.remarks += _failures(marked.notebook)
+    outcome.notebook = sanitise(marked.notebook, unanswered)
+    return outcome
 
 
 def _give_nothing(gradebook: Gradebook, assignment: str, student: str) -> None:
@@ -198,80 +369,26 @@ def _give_nothing(gradebook: Gradebook, assignment: str, student: str) -> None:
     gradebook.db.commit()
 
 
-def _failures(path: Path) -> list[str]:
-    """Why tests failed, one sentence each."""
-    if not path.exists():
-        return []
-    cells = nbformat.read(path, as_version=4).cells
-    errors, said = {}, []
-    for cell in cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+def _failures(notebook: Any) -> list[str]:
+    """Why tests failed, a sentence each, and which of the other cells were struck out."""
+    errors, sentences = {}, []
+    for cell in notebook.cells:
         error = next((out for out in cell.get("outputs", []) if out.output_type == "error"), None)
-        if error and name:
-            errors[name] = error
-        elif error and error.ename == "Struck out":
-            said.append(f"Another cell was struck out: {error.evalue}.")
-    for name, error in errors.items():
-        if not name.startswith("test-"):
-            continue
-        task = name.removeprefix("test-")
-        if error.ename == "Failed":
-            said.append(error.evalue)
-        elif error.ename == "NameError" and task in errors:
-            said.append(f"`{task}`: its cell stopped with {errors[task].ename}: {errors[task].evalue}.")
-        else:
-            said.append(f"`{task}`: {error.ename}: {error.evalue}.")
-    return [sentence.replace("\n", " ") for sentence in said]
+        if error and build.name_of(cell):
+            errors[build.name_of(cell)] = error
+        elif error and error.ename == marking.STRUCK:
+            sentences.append(f"Another cell was struck out: {error.evalue}.")
+    sentences += [_why(name, errors) for name in errors if name.startswith("test-")]
+    return [" ".join(sentence.split()) for sentence in dict.fromkeys(sentences)]
 
 
-def _released(api: Any, course: Path, assignment: str) -> Any:
-    """The students' notebook, generated where nbgrader does not know it yet."""
-    path = course / "release" / assignment / f"{assignment}.ipynb"
-    with api.gradebook as gradebook:
-        try:
-            gradebook.find_notebook(assignment, assignment)
-            known = path.exists()
-        except MissingEntry:
-            known = False
-    if not known:
-        result = api.generate_assignment(assignment)
-        if not result["success"]:
-            raise RuntimeError(f"nbgrader could not generate {assignment!r}: {result.get('error')}")
-    return nbformat.read(path, as_version=4)
+def _why(test: str, errors: dict[str, Any]) -> str:
+    task, error = test.removeprefix("test-"), errors[test]
+    if error.ename == "Failed":
+        return str(error.evalue)
+    if error.ename == "NameError" and task in errors:
+        return f"`{task}`: its cell stopped with {errors[task].ename}: {errors[task].evalue}."
+    return f"`{task}`: {error.ename}: {error.evalue}."
 
 
-def _config(course: Path, timeout: int, secret: str, per_student: bool) -> Config:
-    """The teacher's own nbgrader_config.py, and on top of it what grading needs."""
-    own = course / "nbgrader_config.py"
-    config = PyFileConfigLoader(own.name, path=str(course)).load_config() if own.exists() else Config()
-    config.CourseDirectory.root = str(course)
-    config.CourseDirectory.setdefault("course_id", "minidyn")
-    config.CourseDirectory.submitted_directory = "repaired"
-    plain = Autograde.autograde_preprocessors.default_args[0]
-    config.Autograde.autograde_preprocessors = [Execute if one is PlainExecute else one for one in plain]
-    config.Execute.timeout = timeout
-    config.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]
-    config.Execute.secret = secret
-    config.Execute.per_student = int(per_student)
-    return config
-
-
-def _secret(course: Path) -> str:
-    path = course / "secret.txt"
-    if not path.exists():
-        path.write_text(secrets.token_hex(16) + "\n")
-        path.chmod(0o600)
-    return path.read_text().strip()
-
-
-@contextmanager
-def _surroundings() -> Iterator[None]:
-    """nbgrader calls alembic as a program, which stands beside Python; and its own code warns where all is well."""
-    before = os.environ["PATH"]
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(nbgrader|nbformat)\.")
-            yield
-    finally:
-        os.environ["PATH"] = before
+_renamed.names(__name__, Line="minidyn.coursework.teacher.results.StudentResult")

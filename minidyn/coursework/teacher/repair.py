@@ -1,16 +1,17 @@
-"""A submission as it came in, made whole: deleted, copied, renamed and edited cells, and files under other names.
+"""A submission made whole: deleted, copied, renamed and edited cells, and cells that lost their names.
 
-Nothing of the student's is lost and nothing is guessed: an answer counts where it stands under its own name. What was
-found is said in one sentence each, for the report.
+Nothing of the student's is lost and nothing is guessed: an answer counts where it stands under its own name. Every
+difference is said in one sentence, for the report.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import compute_checksum, is_grade, is_solution
+
+from minidyn.coursework.teacher.build import name_of
 
 
 def repair(submitted: Any, released: Any) -> tuple[Any, list[str]]:
@@ -27,61 +28,47 @@ def repair(submitted: Any, released: Any) -> tuple[Any, list[str]]:
     notebook
         With each graded cell of the release exactly once, tests as released, and the student's other cells in place.
     list of str
-        Sentences for the report; empty where all is well.
+        Sentences for the report; empty if all is well.
     """
-    model = {_name(cell): cell for cell in released.cells if _name(cell)}
+    model = {name_of(cell): cell for cell in released.cells if name_of(cell)}
     remarks: list[str] = []
-    cells = [_untied(nbformat.from_dict(cell), model, remarks) for cell in submitted.cells]
+    cells = [nbformat.from_dict(cell) for cell in submitted.cells]
+    _recognise(cells, model, remarks)
+    for cell in cells:
+        _untie(cell, model, remarks)
     _count_last(cells, remarks)
     for cell in cells:
-        if _name(cell):
-            _as_released(cell, model[_name(cell)], remarks)
+        if name_of(cell):
+            _restore(cell, model[name_of(cell)], remarks)
     _put_back(cells, model, remarks)
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"  # copies share their ids
     return nbformat.v4.new_notebook(cells=cells, metadata=released.metadata), remarks
 
 
-def read(folder: Path, name: str) -> tuple[Any, list[str]]:
-    """The notebook that a student handed in, or None, and what was wrong with the file.
-
-    Parameters
-    ----------
-    folder : Path
-        One student's.
-    name : str
-        Of the assignment: `name`.ipynb is looked for, else the only notebook there is.
-    """
-    files = sorted(p for p in Path(folder).glob("*.ipynb") if not p.name.startswith("."))
-    wanted = [p for p in files if p.stem == name] or files
-    if len(wanted) != 1:
-        count = "no notebook" if not files else f"{len(files)} notebooks and none of them is {name}.ipynb"
-        return None, [f"Nothing graded: the folder holds {count}."]
-    remarks = [] if wanted[0].stem == name else [f"The file is called {wanted[0].name}, not {name}.ipynb."]
-    try:
-        return nbformat.read(wanted[0], as_version=4), remarks
-    except Exception as error:
-        return None, [*remarks, f"Nothing graded: {wanted[0].name} is not a notebook ({type(error).__name__})."]
+def _recognise(cells: list[Any], model: Any, remarks: list[str]) -> None:
+    """Name the cells again whose metadata an editor has stripped: their ids are still there."""
+    present = {name_of(cell) for cell in cells}
+    ids = {cell.get("id"): name for name, cell in model.items() if name not in present}
+    lost = [cell for cell in cells if not name_of(cell) and cell.get("id") in ids]
+    for cell in lost:
+        cell.metadata["nbgrader"] = nbformat.from_dict({"grade_id": ids[cell.id]})
+    if lost:
+        remarks.append(f"{len(lost)} cells had lost their names, and were recognised by their ids.")
 
 
-def _name(cell: Any) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
-
-
-def _untied(cell: Any, model: Any, remarks: list[str]) -> Any:
-    """The cell; one under a name that the release does not have becomes an ordinary cell."""
-    about = cell.metadata.get("nbgrader")
-    if about is not None and about.get("grade_id") not in model:
-        remarks.append(f"Cell '{about.get('grade_id')}' is not in the assignment: it was run, and does not count.")
+def _untie(cell: Any, model: Any, remarks: list[str]) -> None:
+    """Make a cell under a name that the release does not have an ordinary cell."""
+    if "nbgrader" in cell.metadata and name_of(cell) not in model:
+        remarks.append(f"Cell '{name_of(cell)[:40]}' is not in the assignment: it was run, and does not count.")
         del cell.metadata["nbgrader"]
-    return cell
 
 
 def _count_last(cells: list[Any], remarks: list[str]) -> None:
     """Of several cells with one name, the last keeps it."""
     seen = set()
     for cell in reversed(cells):
-        name = _name(cell)
+        name = name_of(cell)
         if name in seen:
             del cell.metadata["nbgrader"]
             remarks.append(f"Cell '{name}' is there more than once: the last one counts.")
@@ -89,15 +76,15 @@ def _count_last(cells: list[Any], remarks: list[str]) -> None:
             seen.add(name)
 
 
-def _as_released(cell: Any, original: Any, remarks: list[str]) -> None:
+def _restore(cell: Any, original: Any, remarks: list[str]) -> None:
     """Give a graded cell the release's metadata and kind, and a test the release's source."""
-    name = _name(cell)
+    name = name_of(cell)
     if cell.cell_type != original.cell_type:
         remarks.append(f"Cell '{name}' was turned into {cell.cell_type}, and back.")
         cell.pop("attachments", None)
         cell.cell_type = original.cell_type
     if not is_solution(original) and cell.source.strip() != original.source.strip():
-        remarks.append(f"Test '{name}' was edited: the original was run.")
+        remarks.append(_other_test(cell, name))
         cell.source = original.source
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
@@ -107,6 +94,17 @@ def _as_released(cell: Any, original: Any, remarks: list[str]) -> None:
     cell.metadata = nbformat.from_dict(original.metadata)
 
 
+def _other_test(cell: Any, name: str) -> str:
+    """Whose change a test shows: nbgrader's checksum in it is that of the test as it was handed out."""
+    try:
+        unchanged = compute_checksum(cell) == cell.metadata["nbgrader"]["checksum"]
+    except (KeyError, TypeError, ValueError):
+        unchanged = False
+    if unchanged:
+        return f"Test '{name}' is that of an earlier version of the assignment: the present one was run."
+    return f"Test '{name}' was edited: the original was run."
+
+
 def _put_back(cells: list[Any], model: Any, remarks: list[str]) -> None:
     """Insert what is missing, each cell right before the one that follows it in the release.
 
@@ -114,7 +112,7 @@ def _put_back(cells: list[Any], model: Any, remarks: list[str]) -> None:
     """
     following = len(cells)
     for name, original in reversed(model.items()):
-        place = next((i for i, cell in enumerate(cells) if _name(cell) == name), None)
+        place = next((i for i, cell in enumerate(cells) if name_of(cell) == name), None)
         if place is None:
             cells.insert(following, nbformat.from_dict(original))
             remarks.append(_missing(name, original))
