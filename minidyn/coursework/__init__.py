@@ -1,7 +1,7 @@
 """Coursework: five assignments, made and graded with nbgrader.
 
-The rooms: `checks` (what a test asks and says), `ps1` to `ps5` (the checks of each assignment), `seeds` (whose data),
-`build` (masters to notebooks and archives), `repair` (submissions as they come in), `execution` and `grading` (a class
-at a time), `export` (to a learning platform). Students' notebooks import the first three only, which need nothing
-beyond minidyn; the others need nbgrader: install minidyn[coursework]. On the command line: python -m minidyn.coursework
+What students import: `checks` (what a test asks and says), `ps1` to `ps5` (the checks of each assignment), `seeds`
+(whose data), `callables` and `transfer` (what crosses between a grader and a student's notebook). They need nothing
+beyond minidyn. The teacher's tools stand in the subpackage `teacher` and need nbgrader: install minidyn[coursework].
+On the command line: python -m minidyn.coursework
 """

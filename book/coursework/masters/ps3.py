@@ -30,8 +30,8 @@ student = ""
 # ## 1. A product without the matrix
 #
 # The Hessian $H$ of a large network does not fit into memory. But $H v$, for one direction $v$, needs only two
-# gradients: one a step $\epsilon v$ ahead of $w$, and one a step $\epsilon v$ behind. Half of their difference, divided by
-# $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
+# gradients: one a step $\epsilon v$ ahead of $w$, and one a step $\epsilon v$ behind. Half of their difference, divided
+# by $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
 
 
 # %% task="hessian_times"

@@ -116,7 +116,7 @@ def _zipped(path: Path, name: str, remarks: list[str]) -> list[_File]:
     try:
         with zipfile.ZipFile(io.BytesIO(_content(path))) as archive:
             members = [m for m in archive.infolist()[:MAX_ENTRIES] if _is_notebook(m.filename)]
-            return [_File(f"{name}/{m.filename}", _changed(m), _unzipped(archive, m)) for m in members[:20]]
+            return [_File(f"{name}/{m.filename}", changed(m), _unzipped(archive, m)) for m in members[:20]]
     except Exception as error:  # whatever a broken archive raises
         remarks.append(f"'{name}' could not be unpacked ({type(error).__name__}: {error}).")
         return []
@@ -132,7 +132,8 @@ def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _changed(member: zipfile.ZipInfo) -> float:
+def changed(member: zipfile.ZipInfo) -> float:
+    """When a file in an archive was changed, in seconds."""
     return time.mktime((*member.date_time, 0, 0, -1))
 
 
