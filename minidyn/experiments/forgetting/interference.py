@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -13,12 +13,12 @@ from minidyn.experiments.registry import experiment
 from minidyn.experiments.statistics import format_mean
 from minidyn.forgetting import interference
 
-CONDITIONS: dict[str, dict[str, Any]] = {
-    "sequential": {},
-    "rehearsal 1/4": {"rehearsal": 0.25},
-    "rehearsal 1/2": {"rehearsal": 0.5},
-    "rehearsal all": {"rehearsal": 1.0},
-    "interleaved": {"order": "interleaved"},
+CONDITIONS: dict[str, Callable[..., xr.Dataset]] = {
+    "sequential": interference.experiment,
+    "rehearsal 1/4": partial(interference.experiment, rehearsal=0.25),
+    "rehearsal 1/2": partial(interference.experiment, rehearsal=0.5),
+    "rehearsal all": partial(interference.experiment, rehearsal=1.0),
+    "interleaved": partial(interference.experiment, order="interleaved"),
 }
 
 
@@ -44,8 +44,8 @@ def interference_many(*, seeds: Sequence[int] = FRESH_SEEDS, passes: int = 20) -
     `error` is of the ones; `first_passes` and `learned` tell of the training on the ones before.
     """
 
-    def scores(settings: Mapping[str, Any]) -> xr.Dataset:
-        data = interference.experiment(seeds, epochs=passes, **settings)
+    def scores(condition: Callable[..., xr.Dataset]) -> xr.Dataset:
+        data = condition(seeds, epochs=passes)
         best_match = data.score.sel(criterion="best match", drop=True)
         return xr.Dataset(
             {

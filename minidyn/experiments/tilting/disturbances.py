@@ -1,7 +1,8 @@
-"""Other ways to disturb the descent of the static loss: class weights that do not oscillate, and noise."""
+"""Runs of the static loss that are disturbed until their last updates: by class weights, or by noise."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
+from minidyn import _checks as check
+from minidyn.experiments.grids import Budget, validation_spirals
+from minidyn.losses import accuracy
 from minidyn.parameters import Structure
+from minidyn.sweeps import VALIDATION_SEED_OFFSET
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
 from minidyn.training.state import State
@@ -85,3 +90,54 @@ def with_random_labels(task: md.Task, fraction: float, random: np.random.RandomS
     """The labels of a task, of which a fraction is replaced by random ones."""
     drawn = random.randint(task.classes, size=len(task))
     return np.where(random.rand(len(task)) < fraction, drawn, task.labels)
+
+
+SCHEDULES: dict[str, Callable[[md.Oscillation, tuple[int, ...]], Any]] = {
+    "static": lambda gamma, order: None,
+    "oscillation": lambda gamma, order: gamma,
+    "random turns": PermutedSchedule,
+    "one class held": lambda gamma, order: FixedWeights(gamma.amplitude),
+}
+NOISES: dict[str, Callable[[Any], Noise]] = {
+    "label noise": lambda fraction: Noise(labels=fraction),
+    "gradient noise": lambda deviation: Noise(gradient=deviation),
+    "mini-batches": lambda size: Noise(batch=size),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisturbedRun:
+    """A run that is disturbed until its last `budget.rest` updates, which are of the static loss."""
+
+    kind: str
+    strength: float
+    width: int
+    seed: int
+    gamma: md.Oscillation
+    budget: Budget
+
+    def __post_init__(self) -> None:
+        check.choice("kind", self.kind, (*SCHEDULES, *NOISES))
+        check.integer("rest", self.budget.rest, least=1, most=self.budget.steps - 1)
+
+    def ends(self) -> dict[str, float]:
+        net, task, static = md.MLP(2, self.width, 3), md.spiral(), md.CrossEntropy()
+        disturb = self._with_noise if self.kind in NOISES else self._with_weights
+        params = disturb(net, task, self.budget.steps - self.budget.rest)
+        run = md.train(net, params, task, static, learning_rate=1.0, steps=self.budget.rest, progress=False)
+        validation = validation_spirals(0.2, VALIDATION_SEED_OFFSET)
+        return {
+            "accuracy": float(run.history.accuracy[-1]),
+            "validation_accuracy": accuracy(net.logits(run.params, validation.x), validation.labels),
+            "static_loss": float(run.history.static_loss[-1]),
+            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
+        }
+
+    def _with_weights(self, net: md.MLP, task: md.Task, steps: int) -> Any:
+        order = np.random.RandomState([self.seed, 1]).randint(3, size=steps // self.gamma.period + 1)
+        loss = md.CrossEntropy(SCHEDULES[self.kind](self.gamma, tuple(order)))
+        return md.train(net, net.init(self.seed), task, loss, learning_rate=1.0, steps=steps, progress=False).params
+
+    def _with_noise(self, net: md.MLP, task: md.Task, steps: int) -> Any:
+        noise = NOISES[self.kind](self.strength)
+        return train_with_noise(net, net.init(self.seed), task, noise, steps=steps, seed=self.seed)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,15 +10,13 @@ import numpy as np
 import xarray as xr
 
 import minidyn as md
-from minidyn import _checks as check
 from minidyn import _renamed
 from minidyn._digits import handwritten_digits
 from minidyn.experiments.grids import ENDS, FULL, SHORT, Budget, run_ends, run_grid, validation_spirals
 from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
 from minidyn.experiments.statistics import best_cell, format_interval, interval, paired_gain, trained
-from minidyn.experiments.tilting.disturbances import FixedWeights, Noise, PermutedSchedule, train_with_noise
-from minidyn.losses import accuracy
+from minidyn.experiments.tilting.disturbances import DisturbedRun
 from minidyn.parameters import Structure
 from minidyn.sweeps import VALIDATION_SEED_OFFSET
 
@@ -178,57 +175,6 @@ def _at_rate(grid: Mapping[str, Sequence[Any]], rate: float, budget: Budget) -> 
     )
     before_rest = sweep.raises_history.sel(raises_step=slice(0, budget.steps - budget.rest - 1))
     return run_ends(sweep).assign(bounces=before_rest.mean("raises_step").astype(np.float32))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DisturbedRun:
-    """A run that is disturbed until its last `budget.rest` updates, which are of the static loss."""
-
-    kind: str
-    strength: float
-    width: int
-    seed: int
-    gamma: md.Oscillation
-    budget: Budget
-
-    def __post_init__(self) -> None:
-        check.choice("kind", self.kind, (*SCHEDULES, *NOISES))
-        check.integer("rest", self.budget.rest, least=1, most=self.budget.steps - 1)
-
-    def ends(self) -> dict[str, float]:
-        net, task, static = md.MLP(2, self.width, 3), md.spiral(), md.CrossEntropy()
-        disturb = self._with_noise if self.kind in NOISES else self._with_weights
-        params = disturb(net, task, self.budget.steps - self.budget.rest)
-        run = md.train(net, params, task, static, learning_rate=1.0, steps=self.budget.rest, progress=False)
-        validation = validation_spirals(0.2, VALIDATION_SEED_OFFSET)
-        return {
-            "accuracy": float(run.history.accuracy[-1]),
-            "validation_accuracy": accuracy(net.logits(run.params, validation.x), validation.labels),
-            "static_loss": float(run.history.static_loss[-1]),
-            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
-        }
-
-    def _with_weights(self, net: md.MLP, task: md.Task, steps: int) -> Any:
-        order = np.random.RandomState([self.seed, 1]).randint(3, size=steps // self.gamma.period + 1)
-        loss = md.CrossEntropy(SCHEDULES[self.kind](self.gamma, tuple(order)))
-        return md.train(net, net.init(self.seed), task, loss, learning_rate=1.0, steps=steps, progress=False).params
-
-    def _with_noise(self, net: md.MLP, task: md.Task, steps: int) -> Any:
-        noise = NOISES[self.kind](self.strength)
-        return train_with_noise(net, net.init(self.seed), task, noise, steps=steps, seed=self.seed)
-
-
-SCHEDULES: dict[str, Callable[[md.Oscillation, tuple[int, ...]], Any]] = {
-    "static": lambda gamma, order: None,
-    "oscillation": lambda gamma, order: gamma,
-    "random turns": PermutedSchedule,
-    "one class held": lambda gamma, order: FixedWeights(gamma.amplitude),
-}
-NOISES: dict[str, Callable[[Any], Noise]] = {
-    "label noise": lambda fraction: Noise(labels=fraction),
-    "gradient noise": lambda deviation: Noise(gradient=deviation),
-    "mini-batches": lambda size: Noise(batch=size),
-}
 
 
 def _summarise_controls(data: xr.Dataset) -> str:
