@@ -68,6 +68,8 @@ def choose(name: str, device: Any = None) -> EnsembleEngine:
         return cuda.CudaEngine(name, cuda.check_device(device, name))
     if device is not None:
         raise ValueError(f"device must be None for engine {name!r}, which has none, got {device!r}")
+    if name == "compiled" and not has_numba():
+        raise ImportError("engine 'compiled' needs numba: pip install 'minidyn[fast]', or choose engine='numpy'")
     if name == "auto":
         name = "compiled" if has_numba() else "numpy"
     return SequentialEngine(name)

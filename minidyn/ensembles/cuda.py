@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from minidyn.ensembles import torch_evaluation
 from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult
-from minidyn.ensembles.members import ProcessorMeasures, launches, settings_of, widths
+from minidyn.ensembles.members import ProcessorMeasures, settings_of, subset, train_in_launches, widths
 from minidyn.ensembles.torch import TorchEngine
 from minidyn.losses import CrossEntropy, SquaredError
 from minidyn.mlp import MLP
@@ -54,6 +54,7 @@ FALLBACKS = {"cuda": "torch", "cuda32": "torch32"}
 OLDEST = 0, 30  # version of numba-cuda: the oldest that was tried; older ones fail with NumPy 2.5
 SHARED_BYTES = 48 * 1024  # what CUDA grants a block of threads without further ado
 CHUNK = 4096  # networks per call of `train`: several for each place on a large GPU
+WORK = 2e13  # weights times samples times updates per call: some seconds
 BLOCK = 1000  # updates per launch at most, so that a keyboard interrupt is heard
 NEVER = np.iinfo(np.int64).max
 THREADS = range(32, 257, 32)  # sizes of a block of threads to choose from
@@ -102,6 +103,10 @@ class CudaEngine:
         return CHUNK
 
     @property
+    def chunk_work(self) -> float:
+        return WORK
+
+    @property
     def workers(self) -> int:
         return 1
 
@@ -117,21 +122,21 @@ class CudaEngine:
                 f"instead of {self.name!r}: {reason}",
                 stacklevel=2,
             )
-            results |= zip(elsewhere, engine.train(_subset(ensemble, elsewhere)), strict=True)
+            results |= zip(elsewhere, engine.train(subset(ensemble, elsewhere)), strict=True)
         if here:
-            results |= zip(here, self._train(_subset(ensemble, here)), strict=True)
+            results |= zip(here, self._train(subset(ensemble, here)), strict=True)
         yield from (results[number] for number in range(len(ensemble.members)))
 
     def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> list[FinalValues]:
         return torch_evaluation.final_values(ensemble.members, results, self._torch_device)
 
-    def _train(self, ensemble: Ensemble) -> Iterator[RunResult]:
-        results: dict[int, RunResult] = {}
+    def _train(self, ensemble: Ensemble) -> list[RunResult]:
         with cuda.gpus[int(self.device.removeprefix("cuda:"))]:
-            for numbers in launches(ensemble.members, lambda member: self._per_launch(member, ensemble)):
-                batch = _Batch(_subset(ensemble, numbers), DTYPES[self.name])
-                results |= zip(numbers, batch.descend(), strict=True)
-        yield from (results[number] for number in range(len(ensemble.members)))
+            return train_in_launches(
+                ensemble,
+                lambda member: self._per_launch(member, ensemble),
+                lambda launched: _Batch(launched, DTYPES[self.name]).descend(),
+            )
 
     def _per_launch(self, member: Member, ensemble: Ensemble) -> int:
         """Number of networks like this one that fit the free memory, three quarters of it."""
@@ -200,10 +205,6 @@ def _kind(member: Member) -> int:
     return CROSS_ENTROPY
 
 
-def _subset(ensemble: Ensemble, numbers: Sequence[int]) -> Ensemble:
-    return replace(ensemble, members=[ensemble.members[n] for n in numbers])
-
-
 class _Batch:
     """Networks of one shape, on the GPU."""
 
@@ -245,6 +246,7 @@ class _Batch:
                 updates=updates[n],
                 diverged=not alive[n],
                 histories={name: histories[name][n] for name in self.cadences},
+                error=self.measures.errors.get(n),
             )
 
     def _series(self) -> dict[str, NDArray]:

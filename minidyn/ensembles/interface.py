@@ -8,7 +8,7 @@ member changes the result of another. It defines nothing: the network, the losse
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,12 +51,13 @@ class Ensemble:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunResult:
-    """How the run of one member ended, and its histories."""
+    """How the run of one member ended, and its histories; or the error that ended it, and nothing else of use."""
 
-    params: Any  # reached at the last update with a finite loss, [(W, b), ...], float64
-    updates: int
-    diverged: bool
-    histories: dict[str, NDArray]  # NaN after a run diverged
+    params: Any = None  # reached at the last update with a finite loss, [(W, b), ...], float64
+    updates: int = 0
+    diverged: bool = False
+    histories: dict[str, NDArray] = field(default_factory=dict)  # NaN after a run diverged
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,14 +83,21 @@ class EnsembleEngine(Protocol):
 
     @property
     def chunk_size(self) -> int:
-        """Number of members that are best trained by one call."""
+        """Largest number of members that are best trained by one call."""
+
+    @property
+    def chunk_work(self) -> float:
+        """Products of weights, samples and updates that take seconds: what a call should not exceed."""
 
     @property
     def workers(self) -> int:
         """Number of processes that are best used at once."""
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
-        """Train all members; their results, in the order of the members."""
+        """Train all members; their results, in the order of the members, as soon as they are there.
+
+        An error in one member, such as in a measure, is in its result; the other members go on.
+        """
 
     def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> Sequence[FinalValues]:
         """What is computed where each run ended, in the order of the members."""

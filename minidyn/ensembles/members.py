@@ -1,15 +1,16 @@
-"""What engines that train many networks together share: which members go together, and measures on the processor."""
+"""What engines that train many networks together share: launches of like members, and measures on the processor."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidyn.ensembles.interface import Member
+from minidyn.ensembles.interface import Ensemble, Member, RunResult
 from minidyn.mlp import MLP
 from minidyn.training.measures import as_measures
 from minidyn.training.record import SERIES
@@ -39,6 +40,24 @@ def launches(members: Sequence[Member], size: Callable[[Member], int]) -> Iterat
         yield from (numbers[first : first + step] for first in range(0, len(numbers), step))
 
 
+def subset(ensemble: Ensemble, numbers: Sequence[int]) -> Ensemble:
+    """Some members of an ensemble."""
+    return replace(ensemble, members=[ensemble.members[n] for n in numbers])
+
+
+def train_in_launches(
+    ensemble: Ensemble, size: Callable[[Member], int], train: Callable[[Ensemble], Iterable[RunResult]]
+) -> list[RunResult]:
+    """The results of all members, by `train` of those that go together; an error there is that of each of them."""
+    results: dict[int, RunResult] = {}
+    for numbers in launches(ensemble.members, size):
+        try:
+            results |= zip(numbers, list(train(subset(ensemble, numbers))), strict=True)
+        except Exception as error:  # of the device, say
+            results |= {n: RunResult(error=error) for n in numbers}
+    return [results[n] for n in range(len(ensemble.members))]
+
+
 def settings_of(members: Sequence[Member], measure: Mapping[str, Any]) -> list[Settings]:
     """The members as the loop of `train` knows them, for their Γ and for the measures that it takes."""
     measures = as_measures({name: request for name, request in measure.items() if name not in SERIES})
@@ -54,15 +73,24 @@ class ProcessorMeasures:
         self.settings = settings
         self.warm: list[dict[str, NDArray]] = [{} for _ in settings]
         self.shapes: dict[str, tuple[int, ...]] = {}  # of the entries of each measure
+        self.errors: dict[int, Exception] = {}  # of the networks in which a measure failed
 
     def take(self, name: str, done: int, vectors: NDArray, alive: NDArray) -> NDArray:
-        """The entries of all networks in a history, NaN for those that have diverged."""
+        """The entries of all networks in a history, NaN for those that have diverged or failed."""
         values = {}
-        for n in map(int, np.flatnonzero(alive)):
-            measure = next(m for m in self.settings[n].measures if m.name == name)
-            values[n], start_vector = measure(self.settings[n], vectors[n], done, self.warm[n].get(name))
-            if start_vector is not None:
-                self.warm[n][name] = start_vector
-            self.shapes[name] = values[n].shape
-        missing = np.full(self.shapes[name], np.nan)  # no network has diverged at its first entry
+        for n in set(np.flatnonzero(alive).tolist()) - self.errors.keys():
+            try:
+                values[n] = self._take(n, name, done, vectors[n])
+            except Exception as error:
+                self.errors[n] = error
+        missing = np.full(self.shapes.get(name, ()), np.nan)
         return np.stack([values.get(n, missing) for n in range(len(self.settings))])
+
+    def _take(self, n: int, name: str, done: int, vector: NDArray) -> NDArray:
+        measure = next(m for m in self.settings[n].measures if m.name == name)
+        value, start_vector = measure(self.settings[n], vector, done, self.warm[n].get(name))
+        if start_vector is not None:
+            self.warm[n][name] = start_vector
+        if value.shape != self.shapes.setdefault(name, value.shape):
+            raise ValueError(f"measure {name!r} must keep its shape {self.shapes[name]}, got {value.shape}")
+        return value

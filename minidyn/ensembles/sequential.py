@@ -19,7 +19,7 @@ from minidyn.training import Run, train
 from minidyn.training.record import SERIES
 
 CHUNK = 8  # runs per call
-ON_VALIDATION = "accuracy_on_validation"  # the measure that stands for "validation_accuracy" at a cadence
+WORK = 5e10  # weights times samples times updates per call: some seconds on one core
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,30 @@ class SequentialEngine:
         return CHUNK
 
     @property
+    def chunk_work(self) -> float:
+        return WORK
+
+    @property
     def workers(self) -> int:
         return joblib.cpu_count()
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
         for member in ensemble.members:
+            yield self._result(member, ensemble)
+
+    def _result(self, member: Member, ensemble: Ensemble) -> RunResult:
+        try:
             run = self._run(member, ensemble)
-            yield RunResult(
-                params=run.params,
-                updates=run.history.sizes["step"] - 1,
-                diverged=run.status == "diverged",
-                histories={name: _history(run.history, name, ensemble) for name in ensemble.measure},
-            )
+        except Exception as error:
+            return RunResult(error=error)
+        if run.status == "interrupted":  # a part of a run is no result of it
+            raise KeyboardInterrupt
+        return RunResult(
+            params=run.params,
+            updates=run.history.sizes["step"] - 1,
+            diverged=run.status == "diverged",
+            histories={name: _history(run.history, name, ensemble) for name in ensemble.measure},
+        )
 
     def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> list[FinalValues]:
         return [final_values(member, result) for member, result in zip(ensemble.members, results, strict=True)]
@@ -53,6 +65,7 @@ class SequentialEngine:
     def _run(self, member: Member, ensemble: Ensemble) -> Run:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # divergence is in the result
+            warnings.filterwarnings("ignore", "interrupted")  # and this is told by who called
             return train(
                 member.net,
                 member.params,
@@ -75,8 +88,13 @@ def _measures(member: Member, ensemble: Ensemble) -> dict[str, Any]:
         def validation_accuracy(net: Any, params: Any, task: Any, loss: Any, step: int) -> float:
             return accuracy(net.logits(params, validation.x), validation.labels)
 
-        measures[ON_VALIDATION] = ensemble.cadences["validation_accuracy"], validation_accuracy
+        measures[_on_validation(ensemble)] = ensemble.cadences["validation_accuracy"], validation_accuracy
     return measures
+
+
+def _on_validation(ensemble: Ensemble) -> str:
+    """A name that no measure of the reader has, for the accuracy on validation data at a cadence."""
+    return "accuracy_" + "_".join(["on_validation", *ensemble.measure])
 
 
 def _history(history: xr.Dataset, name: str, ensemble: Ensemble) -> NDArray:
@@ -85,7 +103,7 @@ def _history(history: xr.Dataset, name: str, ensemble: Ensemble) -> NDArray:
     if name in SERIES and name != "validation_accuracy":
         values = history[name].values[steps[steps < history.sizes["step"]]]
     else:
-        values = history[ON_VALIDATION if name == "validation_accuracy" else name].values
+        values = history[_on_validation(ensemble) if name == "validation_accuracy" else name].values
     padded = np.full((len(steps), *values.shape[1:]), np.nan)
     padded[: len(values)] = values
     return padded

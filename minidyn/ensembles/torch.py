@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from minidyn import _renamed
 from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult
-from minidyn.ensembles.members import ProcessorMeasures, launches, settings_of, widths
+from minidyn.ensembles.members import ProcessorMeasures, settings_of, train_in_launches, widths
 from minidyn.losses import CrossEntropy
 from minidyn.model import flatten
 from minidyn.training.record import SERIES
@@ -36,6 +36,7 @@ except ImportError as error:
 DTYPES = {"torch": torch.float64, "torch32": torch.float32}
 MEMORY = {"cpu": 2**22, "cuda": 2**32}  # bytes per launch: what a processor's cache holds, or 4 GiB
 CHUNK = 1024  # networks per call of `train`
+WORK = {"cpu": 5e10, "cuda": 5e12}  # weights times samples times updates per call: some seconds
 BLOCK = 256  # updates for which Γ is computed at a time
 
 _renamed.names(__name__, networks_a_launch="minidyn.ensembles.torch.networks_per_launch")
@@ -66,17 +67,21 @@ class TorchEngine:
         return CHUNK
 
     @property
+    def chunk_work(self) -> float:
+        return WORK.get(torch.device(self.device).type, WORK["cuda"])
+
+    @property
     def workers(self) -> int:
         return 1
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
-        results: dict[int, RunResult] = {}
         with torch.no_grad(), _one_thread():
-            for numbers in launches(ensemble.members, self._per_launch):
-                members = [ensemble.members[n] for n in numbers]
-                batch = _Batch(members, ensemble.measure, DTYPES[self.name], self.device)
-                results |= zip(numbers, batch.descend(ensemble.steps, ensemble.cadences), strict=True)
-        yield from (results[number] for number in range(len(ensemble.members)))
+            results = train_in_launches(ensemble, self._per_launch, self._launch)
+        yield from results
+
+    def _launch(self, ensemble: Ensemble) -> Iterator[RunResult]:
+        batch = _Batch(ensemble.members, ensemble.measure, DTYPES[self.name], self.device)
+        return batch.descend(ensemble.steps, ensemble.cadences)
 
     def final_values(self, ensemble: Ensemble, results: Sequence[RunResult]) -> list[FinalValues]:
         with _one_thread():
@@ -155,6 +160,7 @@ class _Batch:
                 updates=updates[n],
                 diverged=not alive[n],
                 histories={name: history[n] for name, history in histories.items()},
+                error=self.measures.errors.get(n),
             )
 
     def _data(self, tasks: Sequence[Any]) -> tuple[Tensor, Tensor]:

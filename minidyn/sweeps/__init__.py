@@ -4,14 +4,17 @@ Each cell of the grid is a run of `train`, and only its own settings act on it: 
 chunks or order. Cells that differ only in the period of an amplitude of 1 are the same run, and are run once.
 
 In the order of their imports: `axes` (what a grid may vary), `datasets` (the data of each cell), `plan` (the checked
-sweep), `table` (results, per chunk and over the grid), `store` (finished chunks on the disk), `run` (`sweep` itself).
+sweep), `collect` (jobs on all cores, and what becomes of them), `table` (results, per run and over the grid),
+`fingerprint` (of own measures), `store` (finished runs on the disk), `worker` (a chunk of the runs), `run` (`sweep`
+itself).
 """
 
 from minidyn import _renamed
 from minidyn.sweeps.axes import LOSSES
 from minidyn.sweeps.datasets import VALIDATION_SEED_OFFSET
 from minidyn.sweeps.run import sweep
+from minidyn.sweeps.store import Store
 
-__all__ = ["LOSSES", "VALIDATION_SEED_OFFSET", "sweep"]
+__all__ = ["LOSSES", "VALIDATION_SEED_OFFSET", "Store", "sweep"]
 
 _renamed.names(__name__, UNSEEN="minidyn.sweeps.VALIDATION_SEED_OFFSET")

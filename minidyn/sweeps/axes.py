@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -59,18 +59,31 @@ def checked_axes(grid: Any) -> dict[str, list[Any]]:
         if name not in AXES:
             raise ValueError(f"grid has an unknown axis {name!r:.80}; its axes may be {', '.join(map(repr, AXES))}")
     axes = {name: _checked_values(name, values) for name, values in grid.items()}
-    if "period" not in axes and max(axes.get("amplitude", [1.0])) > 1:
-        raise ValueError("grid must name the period where an amplitude exceeds 1, got none")
+    _check_period(axes)
     return axes
 
 
 def _checked_values(name: str, values: Any) -> list[Any]:
-    if isinstance(values, str) or not np.iterable(values) or not len(list(values)):
+    if isinstance(values, Iterator):
+        raise TypeError(f"grid[{name!r}] must be a list, not an iterator, which can be read only once: got {values!r}")
+    if isinstance(values, str | Mapping) or not np.iterable(values) or not len(list(values)):
         raise ValueError(f"grid[{name!r}] must be a list of at least one value, got {values!r:.80}")
     checked = [checked_value(name, value) for value in values]
     if len(set(checked)) < len(checked):
         raise ValueError(f"grid[{name!r}] must hold different values, got {values!r:.80}")
     return checked
+
+
+def _check_period(axes: Mapping[str, list[Any]]) -> None:
+    """Raise a ValueError if an amplitude lacks the period, or a period the amplitude, with which it acts."""
+    amplitudes = axes.get("amplitude", [Cell.amplitude])
+    if "period" not in axes and max(amplitudes) > 1:
+        raise ValueError("grid must name the period where an amplitude exceeds 1, got none")
+    if "period" in axes and max(amplitudes) == 1:
+        raise ValueError(
+            f"grid['period'] makes no difference without an amplitude above 1: leave it out, or name amplitudes; "
+            f"got period {axes['period']!r:.80} and amplitude {amplitudes}"
+        )
 
 
 def cells(axes: Mapping[str, list[Any]], **settings: Any) -> list[Cell]:

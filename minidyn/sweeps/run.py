@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import joblib
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from minidyn import _checks as check
 from minidyn import _progress, ensembles
 from minidyn.ensembles import EnsembleEngine
+from minidyn.sweeps.collect import Chunk, Results, collect
 from minidyn.sweeps.datasets import TaskMaker
 from minidyn.sweeps.plan import Plan
-from minidyn.sweeps.store import Store
-from minidyn.sweeps.table import columns, of_runs, over_grid
+from minidyn.sweeps.store import Store, StoredRuns
+from minidyn.sweeps.table import over_grid
+from minidyn.sweeps.worker import Worker
 from minidyn.task import Task, spiral
 
 
@@ -30,10 +31,11 @@ def sweep(
     rest: int = 0,
     validation: Task | TaskMaker | None = None,
     measure: Mapping[str, Any] | None = None,
-    store: str | Path | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     workers: int | None = None,
     engine: str = "auto",
     device: str | None = None,
+    on_error: str = "raise",
     progress: bool = True,
 ) -> xr.Dataset:
     """Train a network in every cell of a grid, and keep how each run ends.
@@ -45,7 +47,7 @@ def sweep(
         "seed" (initialisation) and "data_seed". What is not in the grid is: amplitude 1, width 100, noise 0.2,
         seed 0, data_seed 0, and the arguments below.
     steps : int
-        Updates a run.
+        Number of updates per run.
     task : Task or callable
         The data: a Task, or a function of (noise, seed=data_seed), called by keyword.
     loss : {"cross_entropy", "mse_sample", "mse_output"}
@@ -53,18 +55,20 @@ def sweep(
     learning_rate : float
         η.
     rest : int
-        The last steps of each run with Γ = 1.
+        Number of updates at the end of each run with Γ = 1.
     validation : Task or callable, optional
-        Unseen data: a Task, or a function as for `task`, called with data_seed + 1000.
+        Data that is not trained on: a Task, or a function as for `task`, called with data_seed + 1000.
     measure : mapping, optional
         Histories to keep, as for `train`, and also "loss", "static_loss", "accuracy" and "validation_accuracy"
         by cadence; each becomes "<name>_history" over "<name>_step". NaN after a run diverged.
     store : path-like, optional
-        A folder for finished chunks of 8 cells, or of 1024 on the torch and 4096 on the CUDA engines. A sweep that was
-        stopped goes on from there when it is called again, with engine="auto" by the engine that it was begun with;
-        damaged chunks are run again. A store of other settings, or of another engine, is refused.
+        A folder for finished runs, which are written in chunks that take seconds: at most 8 runs, or 1024 on the
+        torch and 4096 on the CUDA engines. A sweep that was stopped goes on from there when it is called again, with
+        engine="auto" by the engine that it was begun with; damaged chunks are run again. A store answers only for
+        exactly what it was made with, data, own measures and engine included; a store of other settings is refused.
+        `minidyn.sweeps.Store` accepts named differences.
     workers : int, optional
-        Processes; default: one a core, and one for the torch engines. Inside
+        Number of processes. Default: one per core, and one for the torch and CUDA engines. Inside
         `joblib.parallel_config(backend="dask")` the workers are the cluster's, and `store` must be a folder that all
         of them see.
     engine : {"auto", "numpy", "compiled", "torch", "torch32", "cuda", "cuda32"}
@@ -78,8 +82,12 @@ def sweep(
         Of the torch and the CUDA engines, such as "cpu" or "cuda"; default: a GPU if there is one. What a run measures
         besides "loss", "static_loss", "accuracy" and "validation_accuracy" is computed on the processor; what the
         table holds of its end is computed on the device, in float64.
+    on_error : {"raise", "record"}
+        What to do if a cell fails, in a measure of your own, say. "raise": stop, and raise the error with a note that
+        names the cell. "record": go on; the failed cells are NaN, and the variable "error" of the table says why.
+        A failed cell is not kept in the store: it is run again when the sweep is called again.
     progress : bool
-        Show a progress bar where it takes longer than a second.
+        Show a progress bar if it takes longer than a second.
 
     Returns
     -------
@@ -87,13 +95,23 @@ def sweep(
         Over exactly the grid's dimensions: static_loss, accuracy, validation_accuracy (with validation
         data), sharpness (largest Hessian eigenvalue of the static loss), diverged, and updates (made before the
         run ended or diverged). A diverged run keeps its last finite entry; its sharpness is NaN.
+        With on_error="record", or after a keyboard interrupt, also error: empty for the cells that are finished, whose
+        results the others do not change.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is out of range, or the store holds other settings.
+        If an argument is out of range, an axis of the grid can make no difference, or the store holds other settings.
+        All of this is checked before any run starts. An error in a cell, or in a worker, is passed on with the table of
+        the finished cells in its attribute `data`.
     ImportError
-        If a torch engine is asked for and PyTorch is missing, or a CUDA engine and numba-cuda is missing or too old.
+        If a torch engine is asked for and PyTorch is missing, or a CUDA engine and numba-cuda is missing or too old,
+        or engine "compiled" and numba is missing.
+
+    Warns
+    -----
+    UserWarning
+        After a keyboard interrupt, which returns the table so far; and if a store is accepted although it differs.
 
     Examples
     --------
@@ -113,13 +131,21 @@ def sweep(
         measure=measure,
         engine=ensembles.choose(engine, device),
     )
+    check.choice("on_error", on_error, ("raise", "record"))
+    if store is not None and not isinstance(store, Store):
+        store = Store(store)
     if engine == "auto":
-        plan = plan.with_engine(_best_engine(plan, None if store is None else Store.engine_in(Path(store))))
+        plan = plan.with_engine(_best_engine(plan, None if store is None else store.engine()))
     if plan.engine.device is not None and engine == "auto":
         _progress.say(f"sweeping on {plan.engine.device} with engine {plan.engine.name!r}", shown=progress)
     workers = plan.engine.workers if workers is None else check.integer("workers", workers, least=1)
-    folder = None if store is None else Store(Path(store), plan.settings())
-    return over_grid(plan, _run_all(plan, folder, workers, progress))
+    stored = None if store is None else StoredRuns(store, plan)
+    results = Results(len(plan.runs), partial(over_grid, plan))
+    with _progress.bar(len(plan.runs), "sweeping", "runs", shown=progress) as bar:
+        if stored is not None:
+            bar.update(results.add(Chunk(rows=stored.read())))
+        worker, chunks = Worker(plan=plan, store=stored), plan.chunks(results.missing())
+        return collect(results, worker, chunks, workers=workers, on_error=on_error, bar=bar)
 
 
 def _best_engine(plan: Plan, begun_with: str | None) -> EnsembleEngine:
@@ -128,29 +154,3 @@ def _best_engine(plan: Plan, begun_with: str | None) -> EnsembleEngine:
         return ensembles.choose(begun_with)
     members = [plan.member(cell) for cell in plan.runs]
     return ensembles.gpu_engine(members, plan.steps) or plan.engine
-
-
-def _run_all(plan: Plan, store: Store | None, workers: int, progress: bool) -> xr.Dataset:
-    """The results of all runs: those in the store, and then the others."""
-    chunks = plan.chunks()
-    results = {n: stored for n in range(len(chunks)) if store and (stored := store.read(n)) is not None}
-    with _progress.bar(len(plan.runs), "sweeping", "runs", shown=progress) as bar:
-        bar.update(sum(len(chunks[number]) for number in results))
-        jobs = (joblib.delayed(_run_chunk)(plan, n, store) for n in range(len(chunks)) if n not in results)
-        for number, table in joblib.Parallel(workers, return_as="generator_unordered")(jobs):
-            results[number] = table
-            bar.update(len(chunks[number]))
-    return xr.concat(results.values(), "run").sortby("run")
-
-
-def _run_chunk(plan: Plan, number: int, store: Store | None) -> tuple[int, xr.Dataset]:
-    """Train a chunk of the runs, in a worker, and keep the results where there is a store."""
-    numbers = plan.chunks()[number]
-    with threadpool_limits(1, "blas"):  # the same sums in every worker, and no more threads than workers
-        ensemble = plan.ensemble(numbers)
-        results = list(plan.engine.train(ensemble))
-        rows = [columns(*run) for run in zip(results, plan.engine.final_values(ensemble, results), strict=True)]
-    table = of_runs(numbers, rows)
-    if store is not None:
-        store.write(number, table)
-    return number, table

@@ -155,7 +155,7 @@ def test_a_stopped_sweep_goes_on(tmp_path, monkeypatch):
     grid = {"amplitude": [5], "period": [10], "seed": range(10), "width": [5]}
     whole = sweep(grid, store=tmp_path / "store")
     assert len(list((tmp_path / "store").glob("chunk-*.nc"))) == 3
-    (tmp_path / "store" / "chunk-00001.nc").unlink()
+    (tmp_path / "store" / "chunk-00004-00007.nc").unlink()
     calls, batch = [], torch_engine._Batch
     monkeypatch.setattr(
         torch_engine, "_Batch", lambda members, *rest: calls.append(len(members)) or batch(members, *rest)
@@ -228,3 +228,27 @@ def test_the_benchmark_runs_and_leaves_the_threads_alone(capsys):
 def test_the_number_of_networks_per_launch_answers_to_its_former_name():
     with pytest.warns(DeprecationWarning, match=r"networks_a_launch is now .*networks_per_launch"):
         assert torch_engine.networks_a_launch is torch_engine.networks_per_launch
+
+
+def test_an_error_in_one_network_is_its_own():
+    def failing(net, params, task, loss, step):
+        if loss.gamma is None and step == 20:
+            raise RuntimeError("boom")
+        return [1.0, 2.0]
+
+    task, net = few(0.2, 0), md.MLP(2, 6, 3)
+    steady = member_of(task, net, md.CrossEntropy(md.Oscillation(5, 10)))
+    results = train([steady, member_of(task, net), steady], 30, {"mine": (10, failing)})
+    assert [repr(result.error) for result in results] == ["None", "RuntimeError('boom')", "None"]
+    [alone] = train([steady], 30, {"mine": (10, failing)})
+    np.testing.assert_allclose(results[2].histories["mine"], alone.histories["mine"])
+    np.testing.assert_allclose(results[2].params[0][0], alone.params[0][0], rtol=1e-12)
+
+
+def test_an_error_of_the_device_is_that_of_every_network_of_the_launch(monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch_engine, "_Batch", full)
+    results = train([member_of(few(0.2, 0), md.MLP(2, 6, 3))] * 2, 5)
+    assert ["out of memory" in str(result.error) for result in results] == [True, True]
