@@ -108,6 +108,8 @@ def _store(data: xr.Dataset, name: str, folder: Path) -> Path:
 def _rerun(request: argparse.Namespace) -> int:
     experiments = _requested(request.name)
     stored = {experiment.name: results.load(experiment.name, request.folder) for experiment in experiments}
+    for experiment in experiments:
+        results.check_full_size(stored[experiment.name], experiment)
     moved: list[str] = []
     failures: list[str] = []
     for number, experiment in enumerate(experiments, 1):

@@ -116,13 +116,28 @@ def provenance(experiment: Experiment, size: str) -> dict[str, Any]:
         "shows": experiment.shows,
         "claims": " ".join(experiment.claims),
         "size": size,
-        "arguments": json.dumps(experiment.arguments(size), default=_plain),
+        "arguments": arguments_of(experiment, size),
         "command": f"minidyn run {experiment.name}{full}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "device": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": json.dumps({"minidyn": __version__, **versions}),
     }
+
+
+def arguments_of(experiment: Experiment, size: str) -> str:
+    """The arguments of an experiment as they are stored with its result."""
+    return json.dumps(experiment.arguments(size), default=_plain)
+
+
+def check_full_size(data: xr.Dataset, experiment: Experiment) -> None:
+    """Raise a ValueError if a stored result was not made with the arguments of the full size as they are now."""
+    stored, full = data.attrs.get("arguments"), arguments_of(experiment, "full")
+    if stored != full:
+        raise ValueError(
+            f"the result of {experiment.name!r} was made with the arguments {stored}, so it cannot be compared with a "
+            f"rerun at full size, {full}: make it with `minidyn run {experiment.name} --full`"
+        )
 
 
 def reproduction_error(stored: xr.Dataset, fresh: xr.Dataset) -> dict[str, float]:

@@ -21,14 +21,17 @@ class Interval(NamedTuple):
 
     @property
     def is_nan(self) -> bool:
+        """Whether there were too few values to tell."""
         return bool(np.isnan(self.mean))
 
     @property
     def is_above_zero(self) -> bool:
+        """Whether the whole interval lies above zero; false if it is NaN."""
         return self.low > 0
 
     @property
     def is_below_zero(self) -> bool:
+        """Whether the whole interval lies below zero; false if it is NaN."""
         return self.high < 0
 
     def map(self, function: Callable[[float], float]) -> Interval:
@@ -37,7 +40,17 @@ class Interval(NamedTuple):
 
 
 class TrainedCounts(NamedTuple):
-    """How many runs of some pairs train: the static ones, the dynamical ones, both of a pair; and how many pairs."""
+    """How many runs of some pairs train.
+
+    Attributes
+    ----------
+    static, dynamical : int
+        Runs of either loss that train.
+    pairs : int
+        How many pairs there are.
+    both : int
+        Pairs of which both runs train.
+    """
 
     static: int
     dynamical: int

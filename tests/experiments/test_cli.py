@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import xarray as xr
 
 import minidyn as md
 from minidyn.experiments import cli, registry, results
@@ -24,6 +23,10 @@ def flips(monkeypatch, tmp_path):
 @pytest.fixture
 def must_not_run(monkeypatch):
     """Fail if an experiment starts."""
+    forbid_runs(monkeypatch)
+
+
+def forbid_runs(monkeypatch):
     monkeypatch.setattr(registry.Experiment, "run", lambda *args, **changes: pytest.fail("an experiment was started"))
 
 
@@ -116,11 +119,21 @@ def test_a_result_that_is_missing_or_damaged_is_named_before_anything_runs(
     assert "coin-flips" in capsys.readouterr().err
 
 
-def test_all_results_of_a_rerun_are_read_before_the_first_runs(must_not_run, tmp_path, capsys):
-    results.save(xr.Dataset({"heads": 1.0}), "coin-flips", tmp_path)
+def test_all_results_of_a_rerun_are_read_before_the_first_runs(tmp_path, monkeypatch, capsys):
+    cli.main(["run", "coin-flips", "--full", "--folder", str(tmp_path)])
     coin.register_beside("other-flips")
+    forbid_runs(monkeypatch)
     assert cli.main(["rerun", "coin-flips", "other-flips", "--folder", str(tmp_path)]) == 2
     assert "no result of 'other-flips'" in capsys.readouterr().err
+
+
+def test_a_rerun_does_not_compare_sizes_that_differ(tmp_path, monkeypatch, capsys):
+    cli.main(["run", "coin-flips", "--folder", str(tmp_path)])
+    forbid_runs(monkeypatch)
+    assert cli.main(["rerun", "coin-flips", "--folder", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "the result of 'coin-flips' was made with the arguments" in said
+    assert "make it with `minidyn run coin-flips --full`" in said
 
 
 def broken(*, seeds=range(20), bias=0.5):
@@ -136,8 +149,8 @@ def test_an_experiment_that_fails_is_named_and_the_others_are_stored(tmp_path, c
 
 
 def test_a_rerun_goes_on_after_an_experiment_that_fails(tmp_path, capsys):
-    for name in ("broken", "coin-flips"):
-        results.save(coin.flip(), name, tmp_path)
+    coin.register_beside("broken")
+    cli.main(["run", "broken", "coin-flips", "--full", "--folder", str(tmp_path)])
     coin.register_beside("broken", broken)
     assert cli.main(["rerun", "broken", "coin-flips", "--folder", str(tmp_path)]) == 1
     said = capsys.readouterr()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -121,6 +123,15 @@ def test_digits_are_split_whole_and_by_seed():
     assert (len(few), len(few) + len(others)) == (200, 1797)
     assert not {row.tobytes() for row in few.x} & {row.tobytes() for row in others.x}
     assert not np.array_equal(few.x, learning.digits(0.2, 4).x)
+
+
+def test_the_digits_name_the_package_that_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"the digits need scikit-learn: pip install 'minidyn\[images\]'"):
+        learning.digits(0.2, 3)
+    with pytest.raises(ImportError, match="experiment 'digits-advice' needs sklearn"):
+        find("digits-advice").run()
 
 
 def test_a_phase_diagram_is_white_at_the_static_value():

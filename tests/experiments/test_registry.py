@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +52,7 @@ def test_every_file_that_registers_an_experiment_is_a_chapter():
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
 def test_the_stored_arguments_are_those_of_the_full_size(experiment):
-    arguments = json.dumps(experiment.arguments("full"), default=results._plain)
-    assert load(experiment.name).attrs["arguments"] == arguments
+    assert load(experiment.name).attrs["arguments"] == results.arguments_of(experiment, "full")
 
 
 def test_the_full_size_is_that_of_the_signature(flips):
