@@ -8,8 +8,9 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 
 import xarray as xr
 
@@ -30,7 +31,7 @@ CHAPTERS = (  # the pages of the book that have experiments, in its order; each 
 )
 SIZES = ("quick", "full")
 
-Function = TypeVar("Function", bound=Callable[..., xr.Dataset])
+Function = Callable[..., xr.Dataset]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +118,7 @@ def experiment(
     sample: Mapping[str, Any],
     needs: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
-    """Register the decorated function as an experiment.
+    """Register the decorated function as an experiment; calling it runs the full size, with what is changed.
 
     The function declares each argument once: by keyword, with the value of the full size as its default. A default
     that is a dataclass groups arguments that travel together: its fields count as arguments of their own.
@@ -139,7 +140,7 @@ def experiment(
         full = _flat(_defaults(function))
         for size, changes in (("quick", quick), ("sample", sample)):
             _check_names(f"{size} of experiment {name!r}", changes, full)
-        _REGISTERED[name] = Experiment(
+        registered = _REGISTERED[name] = Experiment(
             name=name,
             chapter=_chapter(function.__module__),
             shows=shows,
@@ -151,7 +152,12 @@ def experiment(
             function=function,
             summary=summary,
         )
-        return function
+
+        @wraps(function)
+        def run_full(*, progress: bool = True, **changes: Any) -> xr.Dataset:
+            return registered.run("full", progress=progress, **changes)
+
+        return run_full
 
     return register
 

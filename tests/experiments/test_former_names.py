@@ -12,12 +12,15 @@ from tests.experiments.test_edge_of_instability import bouncing as bouncing
 
 FORMER = {
     "claims": "find",
-    "forgetting": "interference_many adder_many sequential_many train_held",
+    "forgetting": "adder_ablation adder_initialisation adder_many interference_many one_by_one_many rehearsal_many"
+    " sequential_many train_held",
     "results": "moved",
-    "tilting": "AMPLITUDE figure_four_weights many_seeds notebook_kernel",
+    "tilting": "AMPLITUDE RATE figure_four_weights fresh_seed_run lyapunov_exponents many_seeds notebook_kernel"
+    " published_run",
     "tilting.images": "CHOSEN_ON chosen gains halves trained",
-    "tilting.learning": "TRAINED advice gains kept raises spell unseen",
-    "topography": "CHOICES EDGE_RATES NAMES edge gains nudged outer_arms stretches",
+    "tilting.learning": "TRAINED advice digits_advice gains held_out kept raises spell unseen",
+    "topography": "CHOICES EDGE_RATES NAMES burst_spectra edge edge_growth edge_noise edge_periods gains global_minima"
+    " held_out_losses loss_grid nudged outer_arms size_and_rate stretches",
 }
 
 
@@ -39,3 +42,10 @@ def test_statistics_answer_under_their_former_module():
 def test_the_threshold_of_unstable_intervals_answers_to_its_former_name(bouncing):
     with pytest.warns(DeprecationWarning, match=r"unstable_intervals\(least=...\) is now .*threshold"):
         assert edge_of_instability.unstable_intervals(bouncing, least=0.6).empty
+
+
+def test_the_function_of_an_experiment_runs_with_its_former_arguments():
+    with pytest.warns(DeprecationWarning, match=r"sequential_many is now"):
+        from minidyn.experiments.forgetting import sequential_many
+    data = sequential_many(seeds=range(2), names=("adder",), passes=3, progress=False)
+    assert (data.sizes["seed"], data.sizes["learner"]) == (2, 1)

@@ -63,6 +63,15 @@ def test_the_full_size_is_that_of_the_signature(flips):
     assert flips.run("full", **flips.sample).sizes["seed"] == 4
 
 
+def test_calling_the_function_runs_the_full_size_with_what_is_changed(flips):
+    function = coin.register_beside("called").function
+    registered = registry.experiment("called", shows="", quick={}, sample={}, summary=str)(function)
+    assert registered(progress=False).sizes["seed"] == 20
+    assert registered(seeds=range(4)).sizes["seed"] == 4
+    with pytest.raises(TypeError, match="experiment 'called' has no argument 'sedes'"):
+        registered(sedes=())
+
+
 def test_the_fields_of_a_group_are_arguments(flips):
     group = Coins()
 

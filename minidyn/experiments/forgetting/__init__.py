@@ -2,12 +2,17 @@
 
 from minidyn import _renamed
 
+_CELL = "minidyn.experiments.forgetting.conditional_network"
+_TRANSFER = "minidyn.experiments.forgetting.transfer"
+
 _renamed.names(
     __name__,
-    adder_many="minidyn.experiments.forgetting.conditional_network.adder_many",
+    adder_ablation=f"{_TRANSFER}.adder_ablation",
+    adder_initialisation=f"{_CELL}.adder_initialisation",
+    adder_many=f"{_CELL}.adder_many",
     interference_many="minidyn.experiments.forgetting.interference.interference_many",
-    one_by_one_many="minidyn.experiments.forgetting.transfer.one_by_one_many",
-    rehearsal_many="minidyn.experiments.forgetting.transfer.rehearsal_many",
-    sequential_many="minidyn.experiments.forgetting.transfer.sequential_many",
-    train_held="minidyn.experiments.forgetting.transfer.train_with_fixed",
+    one_by_one_many=f"{_TRANSFER}.one_by_one_many",
+    rehearsal_many=f"{_TRANSFER}.rehearsal_many",
+    sequential_many=f"{_TRANSFER}.sequential_many",
+    train_held=f"{_TRANSFER}.train_with_fixed",
 )

@@ -35,6 +35,8 @@ DIGITS_BUDGET = Budget(steps=4000, rest=500)
 _renamed.names(
     __name__,
     TRAINED="minidyn.experiments.statistics.TRAINED",
+    digits_advice="minidyn.experiments.tilting.learning.digits_grid",
+    held_out="minidyn.experiments.tilting.learning.validation_pairs",
     advice="minidyn.experiments.tilting.learning.suggested_settings",
     gains="minidyn.experiments.statistics.paired_gain",
     kept="minidyn.experiments.grids.run_ends",

@@ -2,19 +2,26 @@
 
 from minidyn import _renamed
 
+_MINIMA = "minidyn.experiments.topography.dynamical_losses"
+_EDGE = "minidyn.experiments.topography.edge_of_instability"
+_VALIDATION = "minidyn.experiments.topography.validation"
+
 _renamed.names(
     __name__,
-    **{
-        old: f"minidyn.experiments.topography.{new}"
-        for old, new in {
-            "CHOICES": "validation.CHOICES",
-            "EDGE_RATES": "edge_of_instability.EDGE_RATES",
-            "NAMES": "losses.NAMES",
-            "edge": "edge_of_instability.edge",
-            "gains": "validation.validation_gain",
-            "nudged": "dynamical_losses.perturbed",
-            "outer_arms": "dynamical_losses.outer_arms",
-            "stretches": "edge_of_instability.unstable_intervals",
-        }.items()
-    },
+    CHOICES=f"{_VALIDATION}.CHOICES",
+    EDGE_RATES=f"{_EDGE}.EDGE_RATES",
+    NAMES="minidyn.experiments.topography.losses.NAMES",
+    burst_spectra=f"{_EDGE}.burst_spectra",
+    edge=f"{_EDGE}.edge",
+    edge_growth=f"{_EDGE}.edge_growth",
+    edge_noise=f"{_EDGE}.edge_noise",
+    edge_periods=f"{_EDGE}.edge_periods",
+    gains=f"{_VALIDATION}.validation_gain",
+    global_minima=f"{_MINIMA}.global_minima",
+    held_out_losses=f"{_VALIDATION}.validation_pairs",
+    loss_grid=f"{_VALIDATION}.loss_grid",
+    nudged=f"{_MINIMA}.perturbed",
+    outer_arms=f"{_MINIMA}.outer_arms",
+    size_and_rate="minidyn.experiments.topography.size_and_learning_rate.size_and_rate",
+    stretches=f"{_EDGE}.unstable_intervals",
 )
