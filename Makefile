@@ -8,12 +8,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
+# What the built book depends on: all files and folders, so that a page that is gone counts too.
+SOURCES := $(shell find book/. minidyn/. _config.yml _toc.yml -not -path "*/__pycache__*" -not -path "*/node_modules*" -not -path "*/.ipynb_checkpoints*")
+
 .PHONY: book coursework test test-all links lab clean
 .DELETE_ON_ERROR:
 
-book: $(INSTALLED)
-	$(BIN)/jupyter-book build . -W -n --keep-going --all
+book: _build/html/.complete
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+# Runs the pages on all cores; then Sphinx lays them out and finds their outputs in the cache. A warning is an error.
+_build/html/.complete: $(INSTALLED) $(SOURCES)
+	$(BIN)/python book/_ext/run_pages.py
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+	@touch $@
 
 test: $(INSTALLED)
 	$(BIN)/ruff check .

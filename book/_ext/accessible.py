@@ -1,22 +1,22 @@
-"""Mends in the pages' HTML for readers who hear it."""
+"""Corrections of the pages' HTML for readers who use a screen reader."""
 
 from __future__ import annotations
 
-MENDS = {
-    # docutils' roles of citations: one is deprecated, the other promises list items that are not there
+CORRECTIONS = {
+    # roles that docutils gives to citations: the first is deprecated, the second promises list items that do not exist
     ' role="doc-biblioentry"': "",
     '<div role="list" class="citation-list">': '<div class="citation-list">',
-    # pandas' corners of tables, which head nothing
+    # the corner cell of a pandas table, which is no heading
     "<th></th>": "<td></td>",
 }
 
 
-def mend(app, pagename, templatename, context, doctree):
-    """Replace in the page's body what a screen reader would stumble over."""
-    for found, better in MENDS.items():
-        context["body"] = context.get("body", "").replace(found, better)
+def correct(app, pagename, templatename, context, doctree):
+    """Replace what a screen reader would read wrongly in the body of the page."""
+    for faulty, better in CORRECTIONS.items():
+        context["body"] = context.get("body", "").replace(faulty, better)
 
 
 def setup(app):
-    app.connect("html-page-context", mend)
+    app.connect("html-page-context", correct)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,17 +1,18 @@
 """Lighter figures: each PNG of the built pages is stored with a palette of 256 colours, a third of its bytes.
 
-Lines, text and a few fills need no more; Matplotlib itself writes four bytes a pixel.
+Lines, text and a few fills need no more; Matplotlib itself writes four bytes per pixel.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
 
 def lighten(path: Path) -> None:
-    """Rewrite an opaque true-colour PNG with a palette, where that makes it smaller."""
+    """Rewrite an opaque true-colour PNG with a palette if that makes it smaller."""
     with Image.open(path) as image:
         if image.mode == "P" or image.convert("RGBA").getextrema()[3][0] < 255:
             return
@@ -22,10 +23,10 @@ def lighten(path: Path) -> None:
 
 
 def lighten_all(app, exception):
-    """All the pictures that the HTML pages show."""
+    """Lighten all pictures of the HTML pages, on all cores: Pillow releases the interpreter while it works."""
     if exception is None and app.builder.format == "html":
-        for path in Path(app.outdir, "_images").glob("*.png"):
-            lighten(path)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lighten, Path(app.outdir, "_images").glob("*.png")))
 
 
 def setup(app):

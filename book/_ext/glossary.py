@@ -1,6 +1,6 @@
-"""Links to the glossary: on each page, the first time that a word of it stands in running text.
+"""Links to the glossary: on each page, the first use of each term in running text.
 
-Only words with one meaning are linked; "period" or "rest" would be found in sentences about something else.
+Only terms with one meaning are linked; "period" or "rest" also occur in sentences about something else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from docutils import nodes
 
 GLOSSARY = "book/reference/glossary"
-TERMS = {  # what stands in the text, to the term
+TERMS = {  # pattern in the text: term of the glossary
     r"class weights?": "class weight",
     r"dynamical loss(?:es)?": "dynamical loss",
     r"static loss": "static loss",
@@ -31,7 +31,7 @@ ELSEWHERE = (nodes.reference, nodes.literal, nodes.title, nodes.caption, nodes.m
 
 
 def running(text: nodes.Text) -> bool:
-    """Whether a text stands in a paragraph, and in no link, code, heading, caption or table."""
+    """Whether a text stands in a paragraph, but not in a link, code, heading, caption or table."""
     parent, paragraph = text.parent, False
     while parent is not None:
         if isinstance(parent, ELSEWHERE):
@@ -51,10 +51,10 @@ def link_first_uses(app, doctree, docname):
         anchor = objects.get(("term", term))
         word = re.compile(rf"\b{pattern}\b")
         for text in doctree.findall(nodes.Text) if anchor else ():
-            found = word.search(text) if running(text) else None
-            if found:
-                link = nodes.reference("", found[0], refuri=f"{page}#{anchor[1]}", internal=True, classes=["glossary"])
-                pieces = [nodes.Text(text[: found.start()]), link, nodes.Text(text[found.end() :])]
+            match = word.search(text) if running(text) else None
+            if match:
+                link = nodes.reference("", match[0], refuri=f"{page}#{anchor[1]}", internal=True, classes=["glossary"])
+                pieces = [nodes.Text(text[: match.start()]), link, nodes.Text(text[match.end() :])]
                 text.parent.replace(text, [piece for piece in pieces if piece.astext()])
                 break
 

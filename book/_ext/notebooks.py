@@ -65,16 +65,16 @@ def code(cell):
 
 def prose(text, values, bibliography):
     """Plain Markdown cells, and a code cell for each lab."""
-    parts, end = [], 0
-    for found in FENCED.finditer(text):
-        parts += [text[end : found.start()], directive(found)]
-        end = found.end()
+    pieces, end = [], 0
+    for match in FENCED.finditer(text):
+        pieces += [text[end : match.start()], directive(match)]
+        end = match.end()
     cells, running = [], ""
-    for part in [*parts, text[end:]]:
-        if isinstance(part, str):
-            running += part
+    for piece in [*pieces, text[end:]]:
+        if isinstance(piece, str):
+            running += piece
         else:
-            cells += [new_markdown_cell(running), part]
+            cells += [new_markdown_cell(running), piece]
             running = ""
     cells.append(new_markdown_cell(running))
     for cell in cells:
@@ -83,9 +83,9 @@ def prose(text, values, bibliography):
     return cells
 
 
-def directive(found):
+def directive(match):
     """What a directive says, as Markdown; the lab as a cell."""
-    name, title, body = found["name"], found["title"].strip(), OPTIONS.sub("", found["body"])
+    name, title, body = match["name"], match["title"].strip(), OPTIONS.sub("", match["body"])
     if name == "lab":
         settings = ", ".join(f"{key}={value!r}" for key, value in state.parse(title).items())
         return new_code_cell(f"from minidyn.lab import Lab\n\nLab({settings})")
@@ -103,9 +103,9 @@ def directive(found):
 
 def inline(text, values, bibliography):
     """Roles as text, and links to other chapters as links to their notebooks."""
-    text = re.sub(r"\{glue:\w+\}`([^`]+)`", lambda found: values.get(found[1], f"[{found[1]}]"), text)
-    text = re.sub(r"\{cite:t\}`([^`]+)`", lambda found: cited(bibliography, found[1]), text)
-    text = re.sub(r"\{cite:p\}`([^`]+)`", lambda found: f"({cited(bibliography, found[1])})", text)
+    text = re.sub(r"\{glue:\w+\}`([^`]+)`", lambda match: values.get(match[1], f"[{match[1]}]"), text)
+    text = re.sub(r"\{cite:t\}`([^`]+)`", lambda match: cited(bibliography, match[1]), text)
+    text = re.sub(r"\{cite:p\}`([^`]+)`", lambda match: f"({cited(bibliography, match[1])})", text)
     text = re.sub(r"\{lab\}`([^`<]+?)\s*<[^`]*>`", r"\1", text)
     text = re.sub(r"\{[\w:-]+\}`([^`<]+?)(?:\s*<[^`]*>)?`", r"\1", text)
     return re.sub(r"\]\((?!\w+:)([\w./-]+?)(?:\.md)?(#[\w-]+)?\)(?<!\.\w{3}\))", r"](\1.ipynb\2)", text)
@@ -131,8 +131,8 @@ def _short(entry):
 
 def glued(record: Path) -> dict[str, str]:
     """The numbers that a built page sets into its text, from the record that myst-nb keeps of them."""
-    kept = json.loads(record.read_text()) if record.exists() else {}
-    return {name: output["data"].get("text/plain", "").strip("'\"") for name, output in kept.items()}
+    outputs = json.loads(record.read_text()) if record.exists() else {}
+    return {name: output["data"].get("text/plain", "").strip("'\"") for name, output in outputs.items()}
 
 
 def write(app, pagename, templatename, context, doctree):

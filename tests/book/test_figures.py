@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import matplotlib.figure
 import numpy as np
 import pytest
+from figures import lighten
 from PIL import Image
-
-SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "figures.py"
-
-
-@pytest.fixture
-def lighten():
-    spec = importlib.util.spec_from_file_location("figures", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lighten
 
 
 @pytest.fixture
@@ -32,18 +20,18 @@ def draw(tmp_path):
     return draw
 
 
-def test_an_opaque_figure_is_less_than_half_as_large_and_looks_the_same(lighten, draw):
+def test_an_opaque_figure_is_less_than_half_as_large_and_looks_the_same(draw):
     path = draw()
     size, pixels = path.stat().st_size, np.asarray(Image.open(path).convert("RGB"), float)
     lighten(path)
     assert path.stat().st_size < size / 2
     assert abs(np.asarray(Image.open(path).convert("RGB"), float) - pixels).mean() < 1
-    once = path.read_bytes()
+    lightened = path.read_bytes()
     lighten(path)
-    assert path.read_bytes() == once
+    assert path.read_bytes() == lightened
 
 
-def test_a_translucent_figure_stays(lighten, draw):
+def test_a_translucent_figure_stays_as_it_is(draw):
     path = draw(transparent=True)
     before = path.read_bytes()
     lighten(path)

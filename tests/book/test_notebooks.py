@@ -1,21 +1,17 @@
-"""The chapters as downloads: plain Markdown, and code that runs with nothing but the package."""
+"""The downloaded chapters are plain Markdown and code that needs nothing but the package."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import notebooks
 import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "book" / "_ext"))
-
-import notebooks  # noqa: E402
-
 CHAPTERS = sorted(path for path in (ROOT / "book").rglob("*.md") if "kernelspec:" in path.read_text()[:400])
 SHORT = ["foundations/spiral", "tilting/dynamical-loss", "forgetting/interference"]
 
@@ -46,14 +42,14 @@ def markdown(notebook):
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_nothing_is_left_that_only_the_book_draws(path):
+def test_a_download_has_no_directive_or_role_of_the_book(path):
     notebook = translate(path)
     nbformat.validate(notebook)
     assert re.findall(r"\{[\w:-]+\}`|^[`:]{3,}\{.*$", markdown(notebook), re.M) == []
     assert "myst_nb" not in "\n".join(cell.source for cell in notebook.cells)
 
 
-def test_a_chapter_says_the_same_in_plain_words():
+def test_directives_and_roles_become_plain_markdown():
     notebook = notebooks.translate(MYST, {"number": "7"}, ROOT / "book" / "references.bib")
     text = markdown(notebook)
     assert "Ruiz-Garcia et al., 2021 say 7, see [there](other/page.ipynb) and [out](https://example.org)" in text
@@ -64,7 +60,7 @@ def test_a_chapter_says_the_same_in_plain_words():
     assert text.index("Guess") < text.index("After it")
 
 
-def test_a_publisher_installs_from_the_repository():
+def test_the_download_of_a_publisher_installs_from_the_repository():
     first = translate(CHAPTERS[0], repository="someone/minidyn").cells[0].source
     assert "git+https://github.com/someone/minidyn" in first
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from axe_playwright_python.sync_playwright import Axe
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 pytestmark = pytest.mark.browser
 
@@ -15,17 +15,8 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
 
 
-def in_toc(node):
-    """The documents that `_toc.yml` names, in its order."""
-    if isinstance(node, list):
-        return [name for item in node for name in in_toc(item)]
-    if isinstance(node, dict):
-        return [name for key, item in node.items() for name in ([item] if key in ("root", "file") else in_toc(item))]
-    return []
-
-
-PAGES = in_toc(yaml.safe_load((ROOT / "_toc.yml").read_text()))
-each_page = pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
+PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
+on_every_page = pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
 
 FLAWS = """() => {
   const article = document.querySelector("article") ?? document.querySelector("main");
@@ -50,26 +41,26 @@ def visit(page, address):
     page.evaluate("window.MathJax?.startup?.promise")
 
 
-@each_page
+@on_every_page
 def test_page_is_sound(page, site, name):
     visit(page, f"{site}{name}.html")
     assert page.evaluate(FLAWS) == []
 
 
-@each_page
+@on_every_page
 def test_page_fits_a_phone(page, site, name):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, f"{site}{name}.html")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-@each_page
+@on_every_page
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_page_is_accessible(page, site, name, mode):
     page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
     visit(page, f"{site}{name}.html")
-    found = Axe().run(page, options={"preload": False}).response["violations"]
-    assert [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]] == []
+    violations = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [f"{rule['id']}: {node['html']}" for rule in violations for node in rule["nodes"]] == []
 
 
 def is_ours(static):
@@ -77,11 +68,15 @@ def is_ours(static):
     return (ROOT / "book" / "_static" / static).exists() or (ROOT / "minidyn" / "lab" / static).exists()
 
 
-@each_page
+@on_every_page
 def test_page_is_light(page, site, name):
-    """At most 1.5 MB uncompressed, formulas, figures and data included; the theme's own files aside."""
+    """Uncompressed, with formulas, figures and data, it has at most 1.5 MB; the files of the theme do not count."""
     weights = {}
-    page.on("response", lambda got: weights.__setitem__(got.url.removeprefix(site).split("?")[0], len(got.body())))
+
+    def weigh(response):
+        weights[response.url.removeprefix(site).split("?")[0]] = len(response.body())
+
+    page.on("response", weigh)
     visit(page, f"{site}{name}.html")
     own = {path: size for path, size in weights.items() if not path.startswith("_static/") or is_ours(path[8:])}
     assert f"{name}.html" in own
@@ -100,7 +95,7 @@ def test_pages_work_from_disk(page):
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("name", ["book/index", "book/tilting/landscape", "book/topography/edge-of-instability"])
-def test_words_lead_to_the_glossary_where_they_first_stand(name):
+def test_the_first_use_of_a_term_links_to_the_glossary(name):
     links = re.findall(
         r'<a class="glossary[^>]* href="[./]*reference/glossary.html#([^"]+)"', (SITE / f"{name}.html").read_text()
     )
