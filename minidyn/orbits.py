@@ -478,26 +478,26 @@ def separation_growth(
 
 
 def projection(run: Run, floor: Any, direction: ArrayLike) -> xr.DataArray:
-    """The recorded weights of a run along one direction of parameter space, seen from a floor: (w(t) - w̄)·u.
+    """The recorded weights of a run, projected on a direction of parameter space: (w(t) - w̄)·u.
 
     Parameters
     ----------
     run : Run
         A run that recorded its weights: `measure={"params": 1}`.
     floor
-        w̄, in the structure of `net.init`, such as a `valley_floor`.
-    direction : array_like, shape (p,)
-        u; its length does not matter.
+        The origin w̄, in the structure of `net.init`, for example from `valley_floor`.
+    direction : array_like of float, shape (p,)
+        The direction u, of any length.
 
     Returns
     -------
     xarray.DataArray
-        Over the "step"s at which the weights were recorded. Compare it with `ValleySlice.orbit`.
+        Over "step", the steps at which the weights were recorded. Compare it with `ValleySlice.orbit`.
 
     Raises
     ------
     TypeError, ValueError
-        If the arguments do not fit each other, or the run did not record its weights.
+        If the run did not record its weights, or `floor` or `direction` does not fit them.
 
     Examples
     --------
@@ -517,27 +517,27 @@ def projection(run: Run, floor: Any, direction: ArrayLike) -> xr.DataArray:
 
 
 def swings(series: ArrayLike, *, entries: int = 64, longest: int = 16) -> xr.Dataset:
-    """How far a series swings and with which period, window by window.
+    """The amplitude and the period of a series in consecutive windows.
 
     Parameters
     ----------
-    series : DataArray or array_like, shape (n,)
-        Such as F at every step, a `projection` of the weights, or the orbit of a map.
+    series : DataArray or array_like of float, shape (n,)
+        For example F at every step, a `projection` of the weights, or the orbit of a map.
     entries : int
-        Length of a window, at least 3 `longest`; what is left at the end of the series is not used.
+        Number of entries in a window, at least 3 `longest`. Entries at the end that do not fill a window are left out.
     longest : int
-        The longest period to look for, at least 2.
+        Longest period that is tried, at least 2.
 
     Returns
     -------
     xarray.Dataset
-        Over "step" (each window's first): amplitude, the standard deviation, which is half the distance between the
-        two points of an orbit of period 2; period, as `period` tells it.
+        Over "step", the first step of each window: amplitude, the standard deviation, which for a period-2 orbit is
+        half the distance between its two points; period, as in `period`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the kind above.
+        If an argument is not as above; the message names it.
 
     Examples
     --------

@@ -290,7 +290,7 @@ def coarse(digit: Any) -> np.ndarray:
     >>> coarse(2).astype(int).tolist()
     [0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
     """
-    digits = _at_most("digit", whole("digit", digit), 9).astype(int)[..., None]
+    digits = at_most("digit", whole("digit", digit), 9).astype(int)[..., None]
     unit = np.arange(UNITS)
     return ((unit >= digits) & (unit <= digits + 2)).astype(float)
 
@@ -307,7 +307,7 @@ def coarse_inputs(pairs: Any) -> np.ndarray:
     -------
     ndarray of 0. and 1., shape (..., 28)
     """
-    values = _at_most("pairs", whole("pairs", pairs), 9)
+    values = at_most("pairs", whole("pairs", pairs), 9)
     if values.shape[-1:] != (2,):
         raise ValueError(f"pairs must have shape (..., 2), got {values.shape}")
     operation = np.broadcast_to(np.array(PLUS, dtype=float), values.shape[:-1] + (len(PLUS),))
@@ -326,7 +326,7 @@ def coarse_targets(sums: Any) -> np.ndarray:
     -------
     ndarray of 0.9 and 0.1, shape sums.shape + (24,)
     """
-    tens, unit = np.divmod(_at_most("sums", whole("sums", sums), 99).astype(int), 10)
+    tens, unit = np.divmod(at_most("sums", whole("sums", sums), 99).astype(int), 10)
     return OFF + (ON - OFF) * np.concatenate([coarse(tens), coarse(unit)], axis=-1)
 
 
@@ -361,6 +361,13 @@ def distinct_pairs(name: str, value: Any) -> np.ndarray:
     return pairs
 
 
+def at_most(name: str, values: np.ndarray, largest: int) -> np.ndarray:
+    """`values`, if none of them is larger than `largest`."""
+    if values.size and values.max() > largest:
+        raise ValueError(f"{name} must be between 0 and {largest}, got {values.max()}")
+    return values
+
+
 def seed_of(value: Any, name: str = "seed") -> int:
     """`value` as a seed of numpy.random.RandomState."""
     return check.integer(name, value, least=0, most=2**32 - 1)
@@ -379,12 +386,6 @@ def seeds_of(value: Any) -> list[int]:
 def _facts_with(n: int) -> np.ndarray:
     first = [(a, n) for a in range(1, 10)]
     return np.array(first + [(n, b) for b in range(1, 10) if b != n])
-
-
-def _at_most(name: str, values: np.ndarray, largest: int) -> np.ndarray:
-    if values.size and values.max() > largest:
-        raise ValueError(f"{name} must be between 0 and {largest}, got {values.max()}")
-    return values
 
 
 def _python_pairs(pairs: Any) -> list[tuple[int, int]]:

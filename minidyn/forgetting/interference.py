@@ -181,7 +181,7 @@ def scores(outputs: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     >>> scores(facts.coarse_targets(pairs.sum(1)), pairs).tolist()
     [1.0, 1.0, 1.0]
     """
-    sums = facts.pair_array("pairs", pairs).sum(-1)
+    sums = facts.at_most("pairs", facts.pair_array("pairs", pairs), 9).sum(-1)
     outputs = np.asarray(outputs)
     if outputs.dtype.kind not in "biuf":
         raise TypeError(f"outputs must be real numbers, got {outputs!r:.80}")

@@ -107,6 +107,7 @@ CALLS = [
     ("interference.experiment(5)", TypeError, "seeds", "range(100)", "5"),
     ("interference.experiment([0], network=learners.Recurrent())", TypeError, "network", "Perceptron"),
     ("interference.scores(np.zeros((3, 24)), facts.ones())", ValueError, "outputs", "(..., 17, 24)", "(3, 24)"),
+    ("interference.scores(np.zeros((1, 24)), [[5, 40]])", ValueError, "pairs", "between 0 and 9", "40"),
     ("interference.scores([['a'] * 24], [[1, 2]])", TypeError, "outputs", "real", "'a'"),
     ("protocol.sequential(learners.Perceptron, [0])", TypeError, "learner", "Perceptron()", "the class Perceptron"),
     ("protocol.one_by_one(learners.Adder, [0])", TypeError, "learner", "the class Adder"),
