@@ -6,6 +6,7 @@ torch's own `weight` does, and multiplies it; what a mean divides by stays what 
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any
 
@@ -52,6 +53,7 @@ class _DynamicalLoss(nn.Module):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss at the present value of the clock; in `eval()` mode with Γ = 1. It does not move the clock."""
         self._check_input(input)
+        target = _checked_target(input, target)
         dtype = input.dtype
         input = input.to(torch.float64 if dtype == torch.float64 else torch.float32)
         gamma = (self._class_weights if self.training else torch.ones_like(self._class_weights)).to(input)
@@ -63,7 +65,7 @@ class _DynamicalLoss(nn.Module):
         return losses if torch.is_autocast_enabled(input.device.type) else losses.to(dtype)
 
     def step(self) -> None:
-        """Advance the clock by one: call it once an update, after `optimizer.step()`."""
+        """Advance the clock by one: call it once per update, after `optimizer.step()`."""
         self._set_clock(self._step + 1)
 
     def get_last_weights(self) -> Tensor:
@@ -76,6 +78,28 @@ class _DynamicalLoss(nn.Module):
     def extra_repr(self) -> str:
         options = ("ignore_index", "reduction", "label_smoothing", "normalize")
         return ", ".join([str(self.gamma), *(f"{name}={getattr(self, name)!r}" for name in options)])
+
+    def get_extra_state(self) -> Tensor:
+        """Γ(t), which `load_state_dict` compares: amplitude, period, classes, dwell and rest_from (-1 if never)."""
+        gamma = self.gamma
+        rest_from = -1 if gamma.rest_from is None else gamma.rest_from
+        return torch.tensor([gamma.amplitude, gamma.period, gamma.classes, gamma.dwell, rest_from], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Warn if the state is that of another Γ(t): then its clock would not mean what it meant."""
+        if not torch.equal(state.cpu(), self.get_extra_state()):
+            amplitude, period, classes, dwell, rest_from = state.tolist()
+            warnings.warn(
+                f"the state of a loss with amplitude={amplitude:g}, period={period:g}, num_classes={classes:g}, "
+                f"dwell={dwell:g}, rest_from={None if rest_from < 0 else int(rest_from)} is loaded into one with "
+                f"{self.gamma}: only its clock is taken over, and its weight",
+                stacklevel=6,
+            )
+
+    def denominator(self, input: Tensor, target: Tensor) -> Tensor:
+        """What "mean" divides by, at the present value of the clock."""
+        gamma = (self._class_weights if self.training else torch.ones_like(self._class_weights)).to(input)
+        return self._denominator(input, _checked_target(input, target), gamma)
 
     @abstractmethod
     def _losses(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
@@ -94,16 +118,17 @@ class _DynamicalLoss(nn.Module):
 
         Torch counts a class index by its class weight, and a row of probabilities as one whatever the weights.
         """
-        counted = gamma if self.normalize == "weights" else torch.ones_like(gamma)
+        per_class = gamma if self.normalize == "weights" else torch.ones_like(gamma)
         if _is_distribution(input, target):
-            return _classes_last(target.detach().to(gamma)) @ counted
-        return _picked(self._weighted(counted), target, self.ignore_index)
+            return _classes_last(target.detach().to(gamma)) @ per_class
+        return _of_targets(self._weighted(per_class), target, self.ignore_index)
 
     def _check_input(self, input: Tensor) -> None:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"input must be a tensor of logits, got {input!r:.80}")
         if not input.is_floating_point() or input.ndim == 0:
             raise TypeError(f"input must be logits in floating point, got {input.dtype} of shape {tuple(input.shape)}")
-        found = input.shape[_class_axis(input)]
-        if found != self.gamma.classes:
+        if input.shape[_class_axis(input)] != self.gamma.classes:
             raise ValueError(
                 f"input must have num_classes={self.gamma.classes} classes, got shape {tuple(input.shape)}"
             )
@@ -123,6 +148,8 @@ class _DynamicalLoss(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
+        prefix, missing = args[1], args[4]
+        missing[:] = [name for name in missing if name != f"{prefix}_extra_state"]  # in states of version 0.1
         self._set_clock(int(self.clock))
 
 
@@ -138,11 +165,11 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     amplitude : float
         A, at least 1. A = 1 is `nn.CrossEntropyLoss`, in value and in gradient, for every option.
     period : int
-        T: how many updates each class is emphasised for.
+        T: the number of updates for which each class is emphasised.
     num_classes : int
         C, at least 2.
     dwell, rest_from : int, optional
-        As in `minidyn.Oscillation`: steps that each class is held, and the step from which Γ = 1.
+        As in `minidyn.Oscillation`: the number of steps that each class is held, and the step from which Γ = 1.
     start : int
         The value of the clock at the first update.
     weight : torch.Tensor, shape (C,), optional
@@ -151,9 +178,9 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     label_smoothing : float
         These four as in `nn.CrossEntropyLoss`.
     normalize : {"static", "weights"}
-        What "mean" divides by. "static": what torch divides by where there is no Γ (the number of samples or, with
+        What "mean" divides by. "static": what torch divides by without Γ (the number of samples or, with
         class indices and `weight`, the sum of their weights). "weights": the same with Γ in it, so that the class
-        weights of a batch have mean 1. The two agree where every class weighs the same in a batch, as in
+        weights of a batch have mean 1. The two agree if every class weighs the same in a batch, as in
         full batches of a balanced set: then ΣΓ = C makes the mean Γ one. On unbalanced data and on mini-batches they
         differ, and "weights" undoes part of the oscillation: in a batch of one class Γ cancels altogether.
 
@@ -161,19 +188,20 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     ----------
     clock : torch.Tensor
         The number of `step()`s, int64: saved in `state_dict`, so that a resumed run goes on in the same turn. To
-        set it, load a state.
+        set it, load a state. A state of a loss with another Γ(t) is loaded with a warning.
     gamma : minidyn.Oscillation
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above; on call, where `input` has another number of classes.
+        If an argument is not of the kind above, or a weight is negative; on call, if `input` has another number of
+        classes, or `target` is neither of the two below.
 
     Notes
     -----
     Shapes are those of `nn.CrossEntropyLoss`: input (C,), (N, C) or (N, C, d1, ...); target either class indices or,
     in the shape of the input, probabilities. `forward` never moves the clock, so gradient accumulation, closures and
-    validation leave it alone; call `step()` once an update. In `eval()` mode the loss is the static one.
+    validation leave it alone; call `step()` once per update. In `eval()` mode the loss is the static one.
     Half-precision inputs are computed in float32, as autocast does.
     Under `DistributedDataParallel` every process calls `step()`; gradients are averaged over processes as for any loss.
     Source: Ruiz-Garcia, Zhang, Schoenholz & Liu, "Tilting the playing field", ICML 2021.
@@ -265,20 +293,20 @@ class DynamicalMSELoss(_DynamicalLoss):
             per_sample = truth @ weights
             counts = torch.ones_like(per_sample)
         else:
-            counts = _picked(torch.ones_like(weights), target, self.ignore_index)
+            counts = _of_targets(torch.ones_like(weights), target, self.ignore_index)
             truth = F.one_hot(_safe(target, self.ignore_index), len(weights)).to(input)
-            per_sample = _picked(weights, target, self.ignore_index)
+            per_sample = _of_targets(weights, target, self.ignore_index)
         truth = (1 - self.label_smoothing) * truth + self.label_smoothing / len(weights)
-        spread = per_sample[..., None] if self.weighting == "sample" else counts[..., None] * weights
-        return (spread * (_classes_last(input) - truth).square()).movedim(-1, _class_axis(input))
+        expanded = per_sample[..., None] if self.weighting == "sample" else counts[..., None] * weights
+        return (expanded * (_classes_last(input) - truth).square()).movedim(-1, _class_axis(input))
 
     def _denominator(self, input: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
         if self.weighting == "sample":
             return len(gamma) * self._share(input, target, gamma).sum()
-        counted = gamma if self.normalize == "weights" else torch.ones_like(gamma)
+        per_class = gamma if self.normalize == "weights" else torch.ones_like(gamma)
         if _is_distribution(input, target):
-            return counted.sum() * (input.numel() // len(gamma))
-        return self._weighted(counted).sum() * (target != self.ignore_index).sum()
+            return per_class.sum() * (input.numel() // len(gamma))
+        return self._weighted(per_class).sum() * (target != self.ignore_index).sum()
 
 
 def _class_axis(input: Tensor) -> int:
@@ -294,12 +322,31 @@ def _is_distribution(input: Tensor, target: Tensor) -> bool:
     return input.shape == target.shape
 
 
+def _checked_target(input: Tensor, target: Any) -> Tensor:
+    """The target: class indices as int64, or probabilities; as `nn.CrossEntropyLoss` it takes nothing else."""
+    if not isinstance(target, Tensor):
+        raise TypeError(f"target must be a tensor, got {target!r:.80}")
+    if _is_distribution(input, target):
+        if not target.is_floating_point():
+            raise TypeError(f"target must hold probabilities in floating point, in the shape of input: {target.dtype}")
+        return target
+    shape = tuple(size for axis, size in enumerate(input.shape) if axis != _class_axis(input))
+    if tuple(target.shape) != shape:
+        raise ValueError(
+            f"target must hold class indices of shape {shape}, or probabilities of shape {tuple(input.shape)}, "
+            f"got shape {tuple(target.shape)}"
+        )
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise TypeError(f"target must hold class indices, which are integers, got {target.dtype}")
+    return target.long()
+
+
 def _safe(target: Tensor, ignore_index: int) -> Tensor:
     return torch.where(target == ignore_index, 0, target).long()
 
 
-def _picked(weights: Tensor, target: Tensor, ignore_index: int) -> Tensor:
-    """The weight of each sample's class, 0 where the sample is ignored."""
+def _of_targets(weights: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The weight of each sample's class, 0 if the sample is ignored."""
     return weights[_safe(target, ignore_index)] * (target != ignore_index)
 
 
@@ -307,7 +354,9 @@ def _checked_weight(weight: Any, classes: int) -> Tensor | None:
     if weight is None:
         return None
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
-        raise TypeError(f"weight must be a tensor of floats, one a class, got {weight!r:.80}")
+        raise TypeError(f"weight must be a tensor of floats, one per class, got {weight!r:.80}")
     if weight.shape != (classes,):
-        raise ValueError(f"weight must have shape ({classes},), one a class, got {tuple(weight.shape)}")
+        raise ValueError(f"weight must have shape ({classes},), one per class, got {tuple(weight.shape)}")
+    if not (weight.isfinite() & (weight >= 0)).all():
+        raise ValueError(f"weight must be finite and at least 0, got {weight.tolist()}")
     return weight

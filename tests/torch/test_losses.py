@@ -408,6 +408,12 @@ def test_compile(backend, kind):
         ({"weight": [1.0, 1.0, 1.0]}, TypeError, "weight"),
         ({"weight": torch.ones(4)}, ValueError, "weight"),
         ({"weight": torch.ones(3, dtype=torch.int64)}, TypeError, "weight"),
+        (
+            {"weight": torch.tensor([1.0, -1.0, 2.0])},
+            ValueError,
+            r"weight must be finite and at least 0, got \[1.0, -1",
+        ),
+        ({"weight": torch.tensor([1.0, torch.nan, 2.0])}, ValueError, "weight must be finite"),
     ],
 )
 def test_bad_arguments_are_named(changed, kind, says):
@@ -422,3 +428,66 @@ def test_another_bad_input_is_named():
         criterion()(torch.randn(4, 5), torch.tensor([0, 1, 2, 2]))
     with pytest.raises(TypeError, match="floating point"):
         criterion()(torch.ones(4, 3, dtype=torch.int64), torch.tensor([0, 1, 2, 2]))
+    with pytest.raises(TypeError, match=r"input must be a tensor of logits, got array"):
+        criterion()(np.zeros((4, 3)), torch.tensor([0, 1, 2, 2]))
+
+
+INDICES = torch.tensor([0, 1, 2, 0])
+WRONG_TARGETS = {
+    "a column": (INDICES[:, None], ValueError, r"class indices of shape \(4,\), or probabilities of shape \(4, 3\)"),
+    "one for all": (INDICES[:1], ValueError, r"got shape \(1,\)"),
+    "another number of classes": (torch.rand(4, 5), ValueError, r"got shape \(4, 5\)"),
+    "fractions": (INDICES + 0.9, TypeError, "class indices, which are integers, got torch.float32"),
+    "truth values": (INDICES == 0, TypeError, "which are integers, got torch.bool"),
+    "whole one-hot numbers": (F.one_hot(INDICES, 3), TypeError, "probabilities in floating point"),
+    "an array": (INDICES.numpy(), TypeError, "target must be a tensor, got array"),
+}
+
+
+@pytest.mark.parametrize("loss", [mt.DynamicalCrossEntropyLoss, mt.DynamicalMSELoss], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("target", WRONG_TARGETS)
+def test_targets_that_no_cross_entropy_takes_are_refused(loss, target):
+    value, kind, says = WRONG_TARGETS[target]
+    with pytest.raises(kind, match=says):
+        loss(5, 20, 3)(torch.randn(4, 3), value)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+def test_class_indices_of_any_integer_type_are_the_same(dtype):
+    for loss in (mt.DynamicalCrossEntropyLoss(5, 20, 3, start=7), mt.DynamicalMSELoss(5, 20, 3, start=7)):
+        logits = torch.randn(4, 3)
+        assert torch.equal(loss(logits, INDICES.to(dtype)), loss(logits, INDICES))
+
+
+OTHERS = [{"amplitude": 50}, {"period": 400}, {"dwell": 21}, {"rest_from": 0}]
+
+
+@pytest.mark.parametrize("changed", OTHERS, ids=lambda changed: next(iter(changed)))
+def test_a_state_of_another_oscillation_is_loaded_with_a_warning(changed):
+    settings = {"amplitude": 10, "period": 20, "num_classes": 3}
+    state = mt.DynamicalCrossEntropyLoss(**settings, start=7).state_dict()
+    loss = mt.DynamicalCrossEntropyLoss(**{**settings, **changed})
+    with pytest.warns(
+        UserWarning, match=r"state of a loss with amplitude=10, period=20, num_classes=3, dwell=20"
+    ) as told:
+        loss.load_state_dict(state)
+    assert told[0].filename == __file__
+    assert int(loss.clock) == 7
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_state_of_the_same_oscillation_or_of_version_0_1_is_loaded_without():
+    loss = mt.DynamicalCrossEntropyLoss(10, 20, 3, start=7)
+    state = loss.state_dict()
+    again = mt.DynamicalCrossEntropyLoss(10, 20, 3)
+    again.load_state_dict(torch.load(io.BytesIO(saved(state)), weights_only=True))
+    del state["_extra_state"]
+    again = nn.ModuleDict({"loss": mt.DynamicalCrossEntropyLoss(10, 20, 3)})
+    again.load_state_dict({f"loss.{name}": value for name, value in state.items()})
+    assert int(again["loss"].clock) == 7
+
+
+def saved(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
