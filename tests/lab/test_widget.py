@@ -39,6 +39,7 @@ def test_query_and_parse_are_inverse():
     [
         ({"width": 3}, ValueError, "width must be an integer >= 4 and <= 128, got 3"),
         ({"width": 10.5}, TypeError, "width must be an integer, got 10.5"),
+        ({"period": 1}, ValueError, "period must be an integer >= 2 and <= 1000000, got 1"),
         ({"amplitude": 0.5}, ValueError, "amplitude must be a finite number >= 1"),
         ({"loss": "hinge"}, ValueError, "loss must be one of 'cross_entropy', 'mse_sample', 'mse_output'"),
         ({"playing": 1}, TypeError, "playing must be True or False, got 1"),
