@@ -80,7 +80,7 @@ def _list(request: argparse.Namespace) -> int:
 
 def _run(request: argparse.Namespace) -> int:
     size = "full" if request.full else "quick"
-    experiments = _requested(request.name)
+    experiments = _requested(request)
     results.check_writable([experiment.name for experiment in experiments], request.folder)
     failures: list[str] = []
     for number, experiment in enumerate(experiments, 1):
@@ -106,7 +106,7 @@ def _store(data: xr.Dataset, name: str, folder: Path) -> Path:
 
 
 def _rerun(request: argparse.Namespace) -> int:
-    experiments = _requested(request.name)
+    experiments = _requested(request)
     stored = {experiment.name: results.load(experiment.name, request.folder) for experiment in experiments}
     for experiment in experiments:
         results.check_full_size(stored[experiment.name], experiment)
@@ -126,12 +126,23 @@ def _rerun(request: argparse.Namespace) -> int:
     return max(_report(failures), int(bool(moved)))
 
 
-def _requested(names: Sequence[str]) -> list[Experiment]:
-    """The experiments of these names, each once, all of which can run here."""
-    experiments = registry.all_experiments() if list(names) == ["all"] else [*map(registry.find, dict.fromkeys(names))]
+def _requested(request: argparse.Namespace) -> list[Experiment]:
+    """The experiments that are asked for, each once, all of which can run here."""
+    if request.name == ["all"]:
+        experiments = _all(full=request.full or request.command == "rerun")
+    else:
+        experiments = [registry.find(name) for name in dict.fromkeys(request.name)]
     for experiment in experiments:
         experiment.check_installed()
     return experiments
+
+
+def _all(*, full: bool) -> list[Experiment]:
+    """All experiments; at full size those that the package and its dependencies suffice for."""
+    waiting = [experiment for experiment in registry.all_experiments() if experiment.waits_for and full]
+    for experiment in waiting:
+        print(f"{experiment.name} is left out of 'all': it needs {experiment.waits_for}")
+    return [experiment for experiment in registry.all_experiments() if experiment not in waiting]
 
 
 @contextmanager

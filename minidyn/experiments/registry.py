@@ -28,6 +28,7 @@ CHAPTERS = (  # the pages of the book that have experiments, in its order; each 
     "forgetting/interference",
     "forgetting/conditional-network",
     "forgetting/transfer",
+    "scale/gpu",
 )
 SIZES = ("quick", "full")
 
@@ -58,6 +59,9 @@ class Experiment:
         Takes the arguments by keyword and returns the results.
     summary : callable
         Sums the results up in a few lines.
+    waits_for : str
+        What the full size needs beyond the package and its dependencies, if anything: until somebody has had it, no
+        result is stored.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Experiment:
     needs: tuple[str, ...]
     function: Callable[..., xr.Dataset]
     summary: Callable[[xr.Dataset], str]
+    waits_for: str = ""
 
     @property
     def part(self) -> str:
@@ -114,6 +119,7 @@ def experiment(
     shows: str,
     summary: Callable[[xr.Dataset], str],
     claims: tuple[str, ...] = (),
+    waits_for: str = "",
     quick: Mapping[str, Any],
     sample: Mapping[str, Any],
     needs: tuple[str, ...] = (),
@@ -125,7 +131,7 @@ def experiment(
 
     Parameters
     ----------
-    name, shows, summary, claims, needs
+    name, shows, summary, claims, needs, waits_for
         As for `Experiment`.
     quick, sample : mapping
         The arguments that differ from the full size in a run of seconds, and in a part of the full run.
@@ -151,6 +157,7 @@ def experiment(
             needs=needs,
             function=function,
             summary=summary,
+            waits_for=waits_for,
         )
 
         @wraps(function)

@@ -61,6 +61,11 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> xr.Dataset:
         raise ValueError(f"path {str(path)!r} is not a result of an experiment, or it is damaged: {error}") from error
 
 
+def is_stored(name: str, folder: str | os.PathLike[str] | None = None) -> bool:
+    """Whether there is a stored result of that name."""
+    return path_of(name, folder).exists()
+
+
 def save(data: xr.Dataset, name: str, folder: str | os.PathLike[str] | None = None) -> Path:
     """Write a result whole or not at all, compressed, and return its path.
 

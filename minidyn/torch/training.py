@@ -97,7 +97,7 @@ class Trainer:
         self.seed = check.integer("seed", seed, least=0, most=2**32 - 1)
         self.measure_every = check.integer("measure_every", measure_every, least=1)
         self.mixed_precision = bool(mixed_precision)
-        self.device = torch.device(device) if device is not None else _default_device()
+        self.device = torch.device(device) if device is not None else default_device()
         on_cuda = self.device.type == "cuda"
         self.model, self.loss = model.to(self.device), loss.to(self.device)
         if on_cuda:
@@ -349,7 +349,8 @@ def _fastest_convolutions() -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
-def _default_device() -> torch.device:
+def default_device() -> torch.device:
+    """An accelerator if PyTorch sees one, else the CPU."""
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return found or torch.device("cpu")
 
