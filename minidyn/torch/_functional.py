@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Compute with derivatives of any order, also inside `torch.no_grad()`; attention by its plain formula."""
+    with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield
 
 
 def compute_dtype(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
@@ -20,30 +29,43 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that require a gradient, in the model's order."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {model!r:.80}")
-    found = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not found:
+    params = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not params:
         raise ValueError("model must have a parameter that requires a gradient, and has none")
-    return found
+    return params
 
 
 def function_of(model: nn.Module, dtype: torch.dtype) -> tuple[Callable[..., Any], dict[str, Tensor]]:
     """A function of (params, *arguments), and the trainable parameters in `dtype`, detached copies."""
     params = {name: cast(p.detach(), dtype, copy=True) for name, p in trainable(model).items()}
-    return _call(model, params, dtype), params
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    rest = {name: cast(t.detach(), dtype, copy=True) for name, t in tensors.items() if name not in params}
+    places = _places(model, {id(tensor): name for name, tensor in tensors.items()})
+
+    def call(params: dict[str, Tensor], *arguments: Any) -> Any:
+        values = {**rest, **params}
+        replaced = {place: values[name] for place, name in places.items()}
+        return torch.func.functional_call(model, replaced, arguments, tie_weights=False)
+
+    return call, params
 
 
-def cast_module(module: Any, dtype: torch.dtype) -> Callable[..., Any]:
-    """A loss, say, as a function that computes in `dtype`; other callables as they are."""
-    if not callable(module):
-        raise TypeError(f"loss must be callable as loss(outputs, targets), got {module!r:.80}")
-    if not isinstance(module, nn.Module):
-        return module
-    call = _call(module, {}, dtype)
-    return lambda *arguments: call({}, *arguments)
+def _places(model: nn.Module, names: dict[int, str]) -> dict[str, str]:
+    """Where each tensor stands, place to name; a module that has two names in the model counts once.
+
+    Replaced under both names, as torch's own `tie_weights` does it, its tensors would not come back afterwards.
+    """
+    places = {}
+    for prefix, module in model.named_modules():
+        for tensors in (module.named_parameters, module.named_buffers):
+            for name, tensor in tensors(prefix, recurse=False, remove_duplicate=False):
+                places[name] = names[id(tensor)]
+    return places
 
 
 def cast(tensor: Tensor, dtype: torch.dtype, **options: Any) -> Tensor:
-    """`tensor` in `dtype` where it holds floating-point numbers."""
+    """`tensor` in `dtype` if it holds floating-point numbers; a copy if autograd could not record it."""
+    tensor = tensor.clone() if tensor.is_inference() else tensor
     return tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, **options)
 
 
@@ -51,11 +73,26 @@ def first(values: dict[str, Any]) -> Any:
     return next(iter(values.values()))
 
 
-def _call(module: nn.Module, params: dict[str, Tensor], dtype: torch.dtype) -> Callable[..., Any]:
-    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-    rest = {name: cast(t.detach(), dtype, copy=True) for name, t in tensors.items() if name not in params}
+def check_not_random(once: Tensor, again: Tensor, name: str) -> None:
+    """Raise a ValueError if two evaluations of the same differ."""
+    if not bool(((once - again).abs() <= 10 * torch.finfo(once.dtype).eps * once.abs()).all()):
+        shown = f"{float(once.flatten()[0])!r} and then {float(again.flatten()[0])!r}"
+        raise ValueError(
+            f"{name} must not be random, got {shown} for the same batch: is there dropout? Then call model.eval()"
+        )
 
-    def call(params: dict[str, Tensor], *arguments: Any) -> Any:
-        return torch.func.functional_call(module, {**rest, **params}, arguments)
 
-    return call
+@torch.no_grad()
+def mixes_samples(outputs: Callable[[Tensor], Tensor], inputs: Tensor) -> bool:
+    """Do the outputs of the first sample depend on the other samples, as with batch normalisation in training mode?"""
+    if len(inputs) < 2:
+        return False
+    together = outputs(inputs[:FEW])[:1]
+    try:
+        alone = outputs(inputs[:1])
+    except ValueError:  # of batch normalisation, which refuses a single sample
+        return True
+    return float((alone - together).abs().max()) > torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
+
+
+FEW = 8  # samples that are enough to see whether they are mixed

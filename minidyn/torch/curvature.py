@@ -1,6 +1,6 @@
 """Sharpness of your own model: the ends of the Hessian's spectrum, from Hessian-vector products.
 
-The algorithm is `minidyn.curvature.lanczos`. Its basis lies in host memory, in float64; only the products run on
+The algorithm is `minidyn.eigenvalues.lanczos`. Its basis lies in host memory, in float64; only the products run on
 the model's device.
 """
 
@@ -15,10 +15,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from minidyn import _renamed
 from minidyn.eigenvalues import Spectrum, lanczos
-from minidyn.torch._functional import cast, cast_module, compute_dtype, first, function_of
+from minidyn.torch._functional import differentiable, first
+from minidyn.torch.objective import Objective
 
 
+@_renamed.arguments(most="max_basis")
 def top_eigenvalues(
     model: nn.Module,
     data: tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]],
@@ -29,7 +32,7 @@ def top_eigenvalues(
     dtype: torch.dtype | None = None,
     tolerance: float | None = None,
     start: ArrayLike | None = None,
-    most: int = 300,
+    max_basis: int = 300,
 ) -> Spectrum:
     """The k algebraically largest (or smallest) eigenvalues of ∂²F/∂θ², for any model, data and loss.
 
@@ -39,13 +42,15 @@ def top_eigenvalues(
         θ are its parameters that require a gradient, in order. It is measured in the mode that it is in, and left
         as it is.
     data : (inputs, targets), or an iterable of such batches
-        Tensors on any device; a `DataLoader`, for example, is read once. F over several batches is the mean over
-        their samples, so `loss` should be a mean over samples too.
+        Tensors on any device; a `DataLoader`, for example, is read once. Batches are put together so that the result
+        is that of all data at once, for a mean over samples, a sum, and for an `nn.CrossEntropyLoss` (or one of this
+        package's losses) with class weights and ignored samples.
     loss : callable
-        Takes (model(inputs), targets) to a scalar. A dynamical loss counts with the Γ in force, or in `eval()` mode
-        with Γ = 1.
+        Takes (model(inputs), targets) to a scalar. What it adds through the model's parameters, such as a penalty on
+        them, counts if it reads them from the model when it is called. A dynamical loss counts with the Γ in force,
+        or in `eval()` mode with Γ = 1.
     k : int
-        How many, 1 to the number of parameters.
+        Number of eigenvalues, 1 to the number of parameters.
     which : {"largest", "smallest"}
     dtype : torch.float32 or torch.float64, optional
         What to compute in. Default: the model's own, at least float32.
@@ -54,9 +59,9 @@ def top_eigenvalues(
         resolution (1.5e-8 in float64, 3.5e-4 in float32). The error of an isolated eigenvalue is of the order of its
         residual squared.
     start : array_like, shape (p,), optional
-        Where the search starts: an eigenvector measured a little earlier in training saves products.
-    most : int
-        How many basis vectors to keep at most; each takes 8 p bytes of host memory.
+        Vector from which the search starts: an eigenvector measured a little earlier in training saves products.
+    max_basis : int
+        Largest number of basis vectors; each takes 8 p bytes of host memory.
 
     Returns
     -------
@@ -66,14 +71,19 @@ def top_eigenvalues(
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above, `k` exceeds the number of parameters, or the loss is random
-        (dropout in training mode).
+        If an argument is not of the kind above, `k` exceeds the number of parameters, the loss is random (dropout in
+        training mode), not finite, holds parameters of its own of the model, or cannot be put together from batches.
+
+    Warns
+    -----
+    UserWarning
+        If there are several batches and the model mixes the samples of a batch (batch normalisation in training mode).
 
     Notes
     -----
     A product costs two backward passes over the data and as much memory as they do for one batch; nothing is kept
-    from one product to the next. Layers without a second derivative (fused attention, cuDNN's recurrent layers)
-    cannot be measured.
+    from one product to the next. It works inside `torch.no_grad()` too. Attention is computed by its plain formula,
+    which has second derivatives; cuDNN's recurrent layers have none and cannot be measured on a GPU.
     Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
 
     Examples
@@ -86,38 +96,37 @@ def top_eigenvalues(
     >>> top_eigenvalues(net, data, torch.nn.CrossEntropyLoss(), k=2, dtype=torch.float64).converged
     True
     """
-    dtype = compute_dtype(model, dtype)
-    call, params = function_of(model, dtype)
-    criterion, batches = cast_module(loss, dtype), as_batches(data, dtype)
-    device, samples = first(params).device, sum(len(targets) for _, targets in batches)
+    with differentiable():
+        objective = Objective(model, data, loss, dtype)
+        resolution = torch.finfo(objective.dtype).eps
+        return lanczos(
+            hessian_product(objective),
+            sum(p.numel() for p in objective.params.values()),
+            k=k,
+            which=which,
+            tolerance=resolution**0.5 if tolerance is None else tolerance,
+            start=None if start is None else np.asarray(torch.as_tensor(start).detach().cpu()),
+            max_basis=max_basis,
+        )
 
-    def value(inputs: Tensor, targets: Tensor) -> Tensor:
-        found = criterion(call(params, inputs.to(device)), targets.to(device))
-        if found.ndim:
-            raise ValueError(f"loss must return a scalar, got shape {tuple(found.shape)}")
-        return found * (len(targets) / samples)
+
+def hessian_product(objective: Objective) -> Callable[[NDArray], NDArray]:
+    """The function that takes v (p,) to H v, in float64 on the host."""
+    params = {name: p.requires_grad_() for name, p in objective.params.items()}
+    some = first(params)
 
     def product(vector: NDArray) -> NDArray:
-        directions = unflatten(torch.as_tensor(vector, dtype=dtype, device=device), params)
-        images = (_hessian_product(value(*batch), list(params.values()), directions) for batch in batches)
+        directions = unflatten(torch.as_tensor(vector, dtype=some.dtype, device=some.device), params)
+        images = (_differentiated(value, list(params.values()), directions) for value in objective.values(params))
         return reduce(torch.add, images).cpu().to(torch.float64).numpy()
 
-    check_repeatable(value, batches[0], dtype)
-    for parameter in params.values():
-        parameter.requires_grad_()
-    return lanczos(
-        product,
-        sum(p.numel() for p in params.values()),
-        k=k,
-        which=which,
-        tolerance=torch.finfo(dtype).eps ** 0.5 if tolerance is None else tolerance,
-        start=None if start is None else np.asarray(torch.as_tensor(start).detach().cpu()),
-        max_basis=most,
-    )
+    return product
 
 
-def _hessian_product(value: Tensor, params: list[Tensor], directions: list[Tensor]) -> Tensor:
-    """H v, flat, by differentiating (∂F/∂θ) · v."""
+def _differentiated(value: Tensor, params: list[Tensor], directions: list[Tensor]) -> Tensor:
+    """H v of one value, flat, by differentiating (∂F/∂θ) · v."""
+    if not value.requires_grad:  # F does not depend on θ
+        return torch.cat([torch.zeros_like(p).flatten() for p in params])
     gradients = torch.autograd.grad(value, params, create_graph=True, materialize_grads=True)
     slope = torch.stack([(g * v).sum() for g, v in zip(gradients, directions, strict=True)]).sum()
     if not slope.requires_grad:  # F is linear in θ
@@ -126,33 +135,6 @@ def _hessian_product(value: Tensor, params: list[Tensor], directions: list[Tenso
 
 
 def unflatten(vector: Tensor, params: dict[str, Tensor]) -> list[Tensor]:
+    """A flat vector in the shapes of the parameters."""
     pieces = vector.split([p.numel() for p in params.values()])
     return [piece.view_as(p) for piece, p in zip(pieces, params.values(), strict=True)]
-
-
-def as_batches(data: Any, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
-    """The data as a list of (inputs, targets), floating-point numbers in `dtype`."""
-    pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
-    if not pair and (isinstance(data, Tensor) or not isinstance(data, Iterable)):
-        raise TypeError(f"data must be (inputs, targets) or an iterable of such batches, got {data!r:.80}")
-    batches = []
-    for batch in [data] if pair else data:
-        if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(isinstance(b, Tensor) for b in batch)):
-            raise TypeError(f"data must hold (inputs, targets), two tensors a batch, got {batch!r:.80}")
-        inputs, targets = batch
-        if targets.ndim == 0 or len(inputs) != len(targets) or len(targets) == 0:
-            raise ValueError(f"inputs and targets must be as many, got {tuple(inputs.shape)}, {tuple(targets.shape)}")
-        batches.append((cast(inputs, dtype), cast(targets, dtype)))
-    if not batches:
-        raise ValueError("data must hold at least one batch, got none")
-    return batches
-
-
-def check_repeatable(value: Callable[..., Tensor], batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
-    with torch.no_grad():
-        once, again = float(value(*batch)), float(value(*batch))
-    if abs(once - again) > 10 * torch.finfo(dtype).eps * abs(once):
-        raise ValueError(
-            f"loss must not be random, got {once!r} and then {again!r} for the same batch: is there dropout? "
-            "Then call model.eval()"
-        )

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from minidyn import _checks as check
-from minidyn.torch._functional import cast_module, compute_dtype, first, function_of
-from minidyn.torch.curvature import as_batches, check_repeatable, top_eigenvalues, unflatten
+from minidyn.torch._functional import differentiable, first
+from minidyn.torch.curvature import top_eigenvalues, unflatten
+from minidyn.torch.objective import Objective
 from minidyn.valley import ValleySlice, unit_direction
 
 
@@ -70,16 +71,14 @@ def valley_slice(
     """
     rate = check.real("learning_rate", learning_rate, above=0)
     radius = check.real("radius", radius, above=0)
-    dtype = compute_dtype(model, dtype)
-    batches = as_batches(data, dtype)
-    call, params = function_of(model, dtype)
-    criterion = cast_module(loss, dtype)
-    if direction is None:
-        direction = top_eigenvalues(model, batches, loss, dtype=dtype).vectors[:, 0]
-    unit = unit_direction(direction, sum(p.numel() for p in params.values()))
-    pieces = unflatten(torch.as_tensor(unit, dtype=dtype, device=first(params).device), params)
-    line = _Line(call, criterion, params, dict(zip(params, pieces, strict=True)), batches)
-    check_repeatable(line.loss_of_batch, batches[0], dtype)
+    with differentiable():
+        objective = Objective(model, data, loss, dtype)
+        params, dtype = objective.params, objective.dtype
+        if direction is None:
+            direction = top_eigenvalues(model, objective.batches, loss, dtype=dtype).vectors[:, 0]
+        unit = unit_direction(direction, sum(p.numel() for p in params.values()))
+        pieces = unflatten(torch.as_tensor(unit, dtype=dtype, device=first(params).device), params)
+    line = _Line(objective, dict(zip(params, pieces, strict=True)))
     return ValleySlice(direction=unit, learning_rate=rate, radius=radius, line=line)
 
 
@@ -87,30 +86,20 @@ def valley_slice(
 class _Line:
     """F and its derivatives along a line in parameter space."""
 
-    call: Callable[..., Any]
-    criterion: Callable[..., Any]
-    params: dict[str, Tensor]
+    objective: Objective
     direction: dict[str, Tensor]
-    batches: list[tuple[Tensor, Tensor]]
 
     def __call__(self, x: NDArray, order: int) -> NDArray:
-        return np.array([self._derivative(float(offset), order) for offset in x], float)
-
-    def loss_of_batch(self, inputs: Tensor, targets: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-        device = first(self.params).device
-        moved = {name: p + offset * self.direction[name] for name, p in self.params.items()}
-        value = self.criterion(self.call(moved, inputs.to(device)), targets.to(device))
-        if value.ndim:
-            raise ValueError(f"loss must return a scalar, got shape {tuple(value.shape)}")
-        return value
+        with differentiable():
+            return np.array([self._derivative(float(offset), order) for offset in x], float)
 
     def _derivative(self, offset: float, order: int) -> float:
         """Differentiate with respect to the offset itself, batch by batch."""
-        samples, total = sum(len(targets) for _, targets in self.batches), 0.0
-        for inputs, targets in self.batches:
-            some = first(self.params)
-            t = torch.tensor(offset, dtype=some.dtype, device=some.device, requires_grad=order > 0)
-            value = self.loss_of_batch(inputs, targets, t) * (len(targets) / samples)
+        some = first(self.direction)
+        t = torch.tensor(offset, dtype=some.dtype, device=some.device, requires_grad=order > 0)
+        moved = {name: p + t * self.direction[name] for name, p in self.objective.params.items()}
+        total = 0.0
+        for value in self.objective.values(moved):
             for _ in range(order):
                 value = _slope(value, t)
             total += float(value.detach())

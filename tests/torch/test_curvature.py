@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 
@@ -130,6 +131,25 @@ def test_frozen_and_tied_parameters():
     np.testing.assert_allclose(found.values, exact, atol=1e-10)
 
 
+@pytest.mark.parametrize("measure", ["curvature", "kernel", "valley"])
+def test_a_module_under_two_names_keeps_its_parameters(measure):
+    """Torch's functional_call leaves copies in their place: an optimizer would train what the model no longer has."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 3).double()
+    net, data = nn.Sequential(layer, nn.Tanh(), layer), (torch.randn(8, 3).double(), torch.arange(8) % 3)
+    weight, bias = layer.weight, layer.bias
+    if measure == "curvature":
+        exact = exact_spectrum(copy.deepcopy(net), data, nn.CrossEntropyLoss())
+        spectrum = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), k=12)
+        np.testing.assert_allclose(spectrum.values, exact, atol=1e-10)
+    elif measure == "kernel":
+        mt.empirical_ntk(net, data[0])
+    else:
+        mt.valley_slice(net, data, nn.CrossEntropyLoss(), learning_rate=0.1).force(0.1)
+    assert layer.weight is weight
+    assert layer.bias is bias
+
+
 def test_no_graph_outlives_its_product():
     """With the garbage collector off, the outputs of each product die before the next one."""
     net, data = networks.convolutional()
@@ -166,7 +186,7 @@ def test_a_bound_on_the_basis_is_kept_and_told():
     with pytest.raises(ValueError, match="max_basis"):
         lanczos(lambda v: values * v, 400, k=2, max_basis=1)
     *_, twin, data = networks.spiral_problem()
-    assert not mt.top_eigenvalues(twin, data, nn.CrossEntropyLoss(), most=4).converged
+    assert not mt.top_eigenvalues(twin, data, nn.CrossEntropyLoss(), max_basis=4).converged
 
 
 def test_a_loss_without_curvature():
@@ -175,10 +195,181 @@ def test_a_loss_without_curvature():
     assert mt.top_eigenvalues(net, data, lambda logits, _: logits.mean()).values == pytest.approx([0])
 
 
+# What a loss adds through the parameters
+
+
+def linear_problem():
+    torch.manual_seed(0)
+    net = nn.Linear(4, 3).double()
+    return net, (torch.randn(12, 4).double(), torch.randint(3, (12,)))
+
+
+def test_a_penalty_that_reads_the_parameters_from_the_model_counts():
+    net, data = linear_problem()
+
+    def penalised(outputs, targets):
+        return nn.functional.cross_entropy(outputs, targets) + 100 * sum((p**2).sum() for p in net.parameters())
+
+    plain = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), k=15)
+    np.testing.assert_allclose(mt.top_eigenvalues(net, data, penalised, k=15).values, plain.values + 200, rtol=1e-12)
+    halves = [(data[0][:5], data[1][:5]), (data[0][5:], data[1][5:])]
+    np.testing.assert_allclose(mt.top_eigenvalues(net, halves, penalised).values, plain.values[:1] + 200, rtol=1e-10)
+    assert mt.valley_slice(net, data, penalised, learning_rate=0.001).curvature > 200
+
+
+def test_a_penalty_in_a_module_with_its_own_anchor_counts():
+    """Elastic weight consolidation: the anchor belongs to the loss, the parameters to the model inside it."""
+
+    class Anchored(nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+            self.anchor = nn.ParameterList([p.detach() + 1 for p in net.parameters()])
+
+        def forward(self, outputs, targets):
+            pairs = zip(self.net.parameters(), self.anchor, strict=True)
+            return nn.functional.cross_entropy(outputs, targets) + 5 * sum(((p - a) ** 2).sum() for p, a in pairs)
+
+    net, data = linear_problem()
+    plain = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss()).values
+    np.testing.assert_allclose(mt.top_eigenvalues(net, data, Anchored(net)).values, plain + 10, rtol=1e-10)
+
+
+def test_a_loss_that_holds_parameters_is_refused():
+    net, data = linear_problem()
+    held = list(net.parameters())
+    for measure in (mt.top_eigenvalues, lambda *problem: mt.valley_slice(*problem, learning_rate=0.1)):
+        with pytest.raises(ValueError, match="loss holds parameters of the model"):
+            measure(net, data, lambda z, y: nn.functional.cross_entropy(z, y) + sum((p**2).sum() for p in held))
+
+
+# How the data is cut into batches
+
+TARGETS = torch.tensor([0, 1, 2, 2, 1, -100, 0, 2, -100, 1, 1, 0])
+CLASS_WEIGHTS = torch.tensor([1.0, 5.0, 0.5]).double()
+PROBABILITIES = torch.rand(12, 3, generator=torch.Generator().manual_seed(1)).double().softmax(1)
+CUTTABLE = {
+    "class weights": (nn.CrossEntropyLoss(CLASS_WEIGHTS), TARGETS),
+    "ignored samples": (nn.CrossEntropyLoss(ignore_index=2), TARGETS.clamp(min=0)),
+    "a sum": (nn.CrossEntropyLoss(reduction="sum"), TARGETS),
+    "class weights and probabilities": (nn.CrossEntropyLoss(CLASS_WEIGHTS), PROBABILITIES),
+    "label smoothing": (nn.CrossEntropyLoss(CLASS_WEIGHTS, label_smoothing=0.2), TARGETS),
+    "a dynamical loss": (mt.DynamicalCrossEntropyLoss(20, 8, 3, start=3, weight=CLASS_WEIGHTS.float()), TARGETS),
+    "normalised class weights": (mt.DynamicalMSELoss(20, 8, 3, start=3, normalize="weights"), TARGETS),
+    "a function that takes a sum": (lambda z, y: nn.functional.cross_entropy(z, y, reduction="sum"), TARGETS),
+    "a function that takes a mean": (lambda z, y: (z - y).square().mean(), PROBABILITIES),
+}
+
+
+@pytest.mark.parametrize("name", CUTTABLE)
+def test_the_result_does_not_depend_on_the_cut(name):
+    loss, targets = CUTTABLE[name]
+    net, (x, _) = linear_problem()
+    whole = mt.top_eigenvalues(net, (x, targets), loss, k=2)
+    for cuts in ([1, 5], [5, 6], [2, 3, 9]):
+        batches = list(zip(x.tensor_split(cuts), targets.tensor_split(cuts), strict=True))
+        np.testing.assert_allclose(mt.top_eigenvalues(net, batches, loss, k=2).values, whole.values, rtol=1e-9)
+
+
+def test_the_slice_of_a_valley_does_not_depend_on_the_cut_either():
+    loss, targets = CUTTABLE["class weights"]
+    net, (x, _) = linear_problem()
+    direction = np.arange(15.0)
+    whole, cut = (
+        mt.valley_slice(net, data, loss, learning_rate=0.1, direction=direction)
+        for data in ((x, targets), [(x[:4], targets[:4]), (x[4:], targets[4:])])
+    )
+    np.testing.assert_allclose(cut.force([-0.3, 0.2]), whole.force([-0.3, 0.2]), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda z, y: nn.functional.cross_entropy(z, y, CLASS_WEIGHTS),
+        lambda z, y: nn.functional.cross_entropy(z, y),  # which leaves out -100
+        lambda z, y: nn.functional.cross_entropy(z, y, reduction="sum") + z.square().mean(),
+    ],
+    ids=["class weights", "ignored samples", "a sum and a mean"],
+)
+def test_a_function_that_cannot_be_put_together_is_refused_for_several_batches_only(loss):
+    net, (x, _) = linear_problem()
+    assert mt.top_eigenvalues(net, (x, TARGETS), loss).converged
+    with pytest.raises(ValueError, match="loss must be a mean over the samples of a batch, or a sum"):
+        mt.top_eigenvalues(net, [(x[:5], TARGETS[:5]), (x[5:], TARGETS[5:])], loss)
+
+
+def test_data_of_which_nothing_counts_is_refused():
+    net, (x, _) = linear_problem()
+    ignored = torch.full((6,), -100)
+    with pytest.raises(ValueError, match="data must hold a sample that counts"):
+        mt.top_eigenvalues(net, [(x[:6], ignored), (x[6:], ignored)], nn.CrossEntropyLoss())
+    counted = mt.top_eigenvalues(net, (x[6:], TARGETS[6:]), nn.CrossEntropyLoss())
+    spectrum = mt.top_eigenvalues(net, [(x[:6], ignored), (x[6:], TARGETS[6:])], nn.CrossEntropyLoss())
+    np.testing.assert_allclose(spectrum.values, counted.values)
+
+
+def test_batch_statistics_and_several_batches_are_warned_of():
+    net, (x, y) = networks.convolutional()
+    net.train()
+    with pytest.warns(UserWarning, match="model mixes the samples of a batch") as told:
+        mt.top_eigenvalues(net, [(x[:6], y[:6]), (x[6:], y[6:])], nn.CrossEntropyLoss())
+    assert told[0].filename == __file__
+
+
+# Where derivatives are switched off
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 8, dropout=0.0, batch_first=True)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.out(self.encoder(x).mean(1))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_has_a_curvature(training):
+    torch.manual_seed(0)
+    net, data = Attention().double().train(training), (torch.randn(6, 4, 8).double(), torch.randint(3, (6,)))
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        exact = exact_spectrum(net, data, nn.CrossEntropyLoss())
+    spectrum = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), k=2)
+    np.testing.assert_allclose(spectrum.values, exact[:2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_gradients_are_switched_off(mode):
+    net, data = linear_problem()
+    outside = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss())
+    with mode():
+        inside = mt.top_eigenvalues(net, (data[0] + 0, data[1]), nn.CrossEntropyLoss())
+        cut = mt.valley_slice(net, data, nn.CrossEntropyLoss(), learning_rate=0.1)
+        assert cut.curvature == pytest.approx(outside.values[0])
+        assert not torch.is_grad_enabled()
+    np.testing.assert_allclose(inside.values, outside.values, rtol=1e-12)
+
+
+def test_the_number_of_basis_vectors_answers_to_its_former_name():
+    net, data = linear_problem()
+    with pytest.warns(DeprecationWarning, match=r"top_eigenvalues\(most=\.\.\.\) is now .*max_basis"):
+        mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), most=5)
+
+
+def not_finite():
+    net = nn.Linear(2, 3)
+    net.weight.data.fill_(torch.nan)
+    return net
+
+
 @pytest.mark.parametrize(
     ("changed", "kind", "says"),
     [
         ({"model": lambda x: x}, TypeError, "model"),
+        ({"model": not_finite()}, ValueError, "loss must be finite at the parameters that model has, got nan"),
+        ({"loss": nn.CrossEntropyLoss}, TypeError, "loss must be callable as loss.outputs, targets., got <class"),
+        ({"loss": lambda z, y: 0.5}, ValueError, "loss must return a scalar, got 0.5"),
         ({"model": nn.Flatten()}, ValueError, "requires a gradient"),
         ({"model": nn.Sequential(nn.Linear(2, 3), nn.Dropout())}, ValueError, "dropout"),
         ({"data": nn.CrossEntropyLoss()}, TypeError, "data"),

@@ -86,3 +86,57 @@ def test_bad_arguments_are_named():
         mt.empirical_ntk(net, torch.ones(0, 2))
     with pytest.raises(TypeError, match="model"):
         mt.empirical_ntk(torch.ones(3), torch.ones(4, 2))
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inside = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return {"logits": self.inside(x)}
+
+
+def of_layers(*layers):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), *layers, nn.Linear(6, 3))
+
+
+MIXED = {
+    "batch statistics": of_layers(nn.BatchNorm1d(6, track_running_stats=False)),
+    "batch and running statistics": of_layers(nn.BatchNorm1d(6)),
+    "statistics over places": nn.Sequential(nn.Unflatten(1, (2, 2)), nn.BatchNorm1d(2), nn.Flatten(), nn.Linear(4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_model_that_mixes_samples_has_no_kernel(name):
+    net, x = MIXED[name].train(), torch.randn(5, 4)
+    with pytest.raises(ValueError, match="model must not mix samples"):
+        mt.empirical_ntk(net, x)
+    if name != "batch statistics":
+        before = networks.snapshot(net.eval())
+        torch.testing.assert_close(mt.empirical_ntk(net, x), explicit(net, x).detach())
+        networks.assert_untouched(net, before)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "says"),
+    [
+        (Named(), TypeError, "model must return a tensor, got dict"),
+        (of_layers(nn.Dropout()), ValueError, "model must not be random, got .* dropout"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Flatten(0)), ValueError, r"a row of outputs per sample, got \(15,\) for 5"),
+        (of_layers(nn.Threshold(0, torch.inf)), ValueError, "model must give finite outputs"),
+    ],
+)
+def test_models_without_a_kernel_are_named(model, kind, says):
+    with pytest.raises(kind, match=says):
+        mt.empirical_ntk(model.train(), torch.randn(5, 4))
+
+
+def test_it_works_where_gradients_are_switched_off():
+    net, x = of_layers(nn.Tanh()), torch.randn(5, 4)
+    outside = mt.empirical_ntk(net, x)
+    with torch.inference_mode():
+        inside = mt.empirical_ntk(net, x + 0)
+    torch.testing.assert_close(inside, outside)
