@@ -72,3 +72,16 @@ def atomically(path: str | os.PathLike[str], write_to: Callable[[Path], Any]) ->
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def check_writable(name: str, path: str | os.PathLike[str]) -> None:
+    """Raise an OSError, which names the argument, if a file cannot be written at `path`; its folder is made."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{name} must be a file, and {str(path)!r} is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise type(error)(f"{name} must be in a folder that can be written to, got {str(path)!r}: {error}") from error

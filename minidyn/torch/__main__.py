@@ -17,7 +17,9 @@ from typing import Any
 
 import xarray as xr
 
+from minidyn import _checks as check
 from minidyn import storage
+from minidyn.torch._functional import usable_device
 from minidyn.torch.grid import train_grid
 from minidyn.torch.images import Images, cifar10, digits
 from minidyn.torch.losses import DynamicalCrossEntropyLoss, DynamicalMSELoss
@@ -34,29 +36,42 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    chosen = _parser().parse_args(arguments)
-    single = len(chosen.amplitude) == len(chosen.period) == len(chosen.seed) == 1
+    options = _parser().parse_args(arguments)
+    single = len(options.amplitude) == len(options.period) == len(options.seed) == 1
     try:
-        if chosen.history:
-            chosen.history.parent.mkdir(parents=True, exist_ok=True)
-        make_trainer = partial(_trainer, chosen, *_images(chosen))
-        found = _run(make_trainer, chosen) if single else _run_grid(make_trainer, chosen)
+        _check(options, single)
+        make_trainer = partial(_trainer, options, *_images(options))
+        record = _run(make_trainer, options) if single else _run_grid(make_trainer, options)
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"minidyn.torch: {error}", file=sys.stderr)
         return 2
-    if chosen.history:
-        found.attrs.setdefault("settings", str(vars(chosen)))
-        storage.atomically(chosen.history, lambda path: found.to_netcdf(path, engine=storage.ENGINE))
+    if options.history:
+        record.attrs.setdefault("settings", str(vars(options)))
+        storage.atomically(options.history, lambda path: record.to_netcdf(path, engine=storage.ENGINE))
     return 0
 
 
-def _run(make_trainer: MakeTrainer, chosen: argparse.Namespace) -> xr.Dataset:
-    trainer = make_trainer(chosen.amplitude[0], chosen.period[0], chosen.seed[0])
+def _check(options: argparse.Namespace, single: bool) -> None:
+    """Raise an error for what could otherwise fail only after the images are there, or at the end."""
+    check.integer("--steps", options.steps, least=0 if single else 1)
+    check.integer("--rest", options.rest, least=0, most=options.steps)
+    if options.device is not None:
+        usable_device(options.device)
+    if options.history:
+        storage.check_writable("--history", options.history)
+    if options.checkpoint and single:
+        storage.check_writable("--checkpoint", options.checkpoint)
+    elif options.checkpoint and options.checkpoint.is_file():
+        raise NotADirectoryError(f"--checkpoint of a grid must be a folder, and {str(options.checkpoint)!r} is a file")
+
+
+def _run(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Dataset:
+    trainer = make_trainer(options.amplitude[0], options.period[0], options.seed[0])
     history = trainer.run(
-        chosen.steps,
-        checkpoint=chosen.checkpoint,
-        checkpoint_every=chosen.checkpoint_every,
-        progress=not chosen.quiet,
+        options.steps,
+        store=options.checkpoint,
+        checkpoint_every=options.checkpoint_every,
+        progress=not options.quiet,
     )
     last = history.isel(step=-1)
     print(
@@ -66,20 +81,20 @@ def _run(make_trainer: MakeTrainer, chosen: argparse.Namespace) -> xr.Dataset:
     return history.assign_attrs(settings=str(trainer.settings))
 
 
-def _run_grid(make_trainer: MakeTrainer, chosen: argparse.Namespace) -> xr.Dataset:
-    found = train_grid(
+def _run_grid(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Dataset:
+    table = train_grid(
         make_trainer,
-        amplitudes=chosen.amplitude,
-        periods=chosen.period,
-        seeds=chosen.seed,
-        steps=chosen.steps,
-        checkpoints=chosen.checkpoint,
-        checkpoint_every=chosen.checkpoint_every,
-        progress=not chosen.quiet,
+        amplitudes=options.amplitude,
+        periods=options.period,
+        seeds=options.seed,
+        steps=options.steps,
+        store=options.checkpoint,
+        checkpoint_every=options.checkpoint_every,
+        progress=not options.quiet,
     )
-    print(f"validation accuracy, mean of {len(chosen.seed)} seeds, by amplitude (rows) and period:")
-    print(found.validation_accuracy.mean("seed").to_pandas().to_string(float_format="{:.4f}".format))
-    return found
+    print(f"validation accuracy, mean of {len(options.seed)} seeds, by amplitude (rows) and period:")
+    print(table.validation_accuracy.mean("seed").to_pandas().to_string(float_format="{:.4f}".format))
+    return table
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,12 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--amplitude", type=float, nargs="+", default=[1.0], help="A; 1 is the static loss; several make a grid")
     add("--period", type=int, nargs="+", default=[100], help="T, in updates; or several")
     add("--rest", type=int, default=0, help="last updates with all class weights 1")
-    add("--steps", type=int, default=1000, help="updates in all")
+    add("--steps", type=int, default=1000, help="number of updates in all")
     add("--width", type=int, default=64, help="channels of each convolution")
     add("--learning-rate", type=float, default=0.05, help="of SGD")
     add("--momentum", type=float, default=0.9, help="of SGD")
     add("--weight-decay", type=float, default=0.0, help="of SGD")
-    add("--batch-size", type=int, default=128, help="images an update")
+    add("--batch-size", type=int, default=128, help="images per update")
     add("--seed", type=int, nargs="+", default=[0], help="of the weights and of the order of the images; or several")
     add("--data-seed", type=int, default=0, help="of which images are for training")
     add("--mixed-precision", action="store_true", help="forward pass in bfloat16")
@@ -114,31 +129,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _images(chosen: argparse.Namespace) -> tuple[Images, Images]:
-    if chosen.data == "digits":
-        return digits(chosen.train_size, seed=chosen.data_seed)
-    return cifar10(chosen.train_size, seed=chosen.data_seed, folder=chosen.folder)
+def _images(options: argparse.Namespace) -> tuple[Images, Images]:
+    if options.data == "digits":
+        return digits(options.train_size, seed=options.data_seed)
+    return cifar10(options.train_size, seed=options.data_seed, folder=options.folder)
 
 
 def _trainer(
-    chosen: argparse.Namespace, train: Images, validation: Images, amplitude: float, period: int, seed: int
+    options: argparse.Namespace, train: Images, validation: Images, amplitude: float, period: int, seed: int
 ) -> Trainer:
-    rest_from = chosen.steps - chosen.rest if chosen.rest else None
-    loss = LOSSES[chosen.loss](amplitude, period, train.classes, rest_from=rest_from)
-    model = Myrtle5(train.x.shape[1], train.classes, width=chosen.width, seed=seed)
+    rest_from = options.steps - options.rest if options.rest else None
+    loss = LOSSES[options.loss](amplitude, period, train.classes, rest_from=rest_from)
+    model = Myrtle5(train.x.shape[1], train.classes, width=options.width, seed=seed)
     return Trainer(
         model,
         train,
         loss,
         validation=validation,
-        learning_rate=chosen.learning_rate,
-        momentum=chosen.momentum,
-        weight_decay=chosen.weight_decay,
-        batch_size=chosen.batch_size,
+        learning_rate=options.learning_rate,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        batch_size=options.batch_size,
         seed=seed,
-        mixed_precision=chosen.mixed_precision,
-        measure_every=chosen.measure_every,
-        device=chosen.device,
+        mixed_precision=options.mixed_precision,
+        measure_every=options.measure_every,
+        device=options.device,
     )
 
 

@@ -69,6 +69,15 @@ def cast(tensor: Tensor, dtype: torch.dtype, **options: Any) -> Tensor:
     return tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, **options)
 
 
+def usable_device(device: Any) -> torch.device:
+    """The device asked for; a ValueError if PyTorch cannot use it here."""
+    try:
+        torch.empty(1, device=device)
+        return torch.device(device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise ValueError(f"device must be one that PyTorch can use here, as 'cpu', got {device!r}: {error}") from error
+
+
 def first(values: dict[str, Any]) -> Any:
     return next(iter(values.values()))
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 import minidyn as md
+from minidyn import _checks as check
 from minidyn.ensembles import Ensemble, Member
 from minidyn.ensembles.torch import DTYPES, TorchEngine, check_device, networks_per_launch
 
@@ -68,17 +69,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=100, help="hidden units H (default 100)")
     parser.add_argument("--points", type=int, default=300, help="samples P (default 300)")
     parser.add_argument("--networks", type=int, nargs="+", help="how many at once (default: several)")
-    chosen = parser.parse_args(arguments)
-    device = check_device(chosen.device, "torch32")
+    options = parser.parse_args(arguments)
+    try:
+        device = check_device(options.device, "torch32")
+        check.integer("--width", options.width, least=1)
+        check.integer("--points", options.points, least=3)
+        for networks in options.networks or ():
+            check.integer("--networks", networks, least=1)
+    except ValueError as error:
+        parser.error(str(error))
     card = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
     torch.set_num_threads(1)  # as the engine does
-    print(f"{card}, PyTorch {torch.__version__}; H={chosen.width}, P={chosen.points}")
+    print(f"{card}, PyTorch {torch.__version__}; H={options.width}, P={options.points}")
     for engine, dtype in DTYPES.items():
         copied, multiplied = bandwidth(device, dtype), arithmetic(device, dtype)
         print(f"{engine}: copy {copied / 1e9:.3g} GB/s, product {multiplied / 1e12:.3g} TFLOP/s")
-        for networks in chosen.networks or _several(device, engine, chosen.width, chosen.points):
-            rate = network_steps(device, engine, networks, width=chosen.width, points=chosen.points)
-            units = rate * chosen.points * chosen.width
+        for networks in options.networks or _several(device, engine, options.width, options.points):
+            rate = network_steps(device, engine, networks, width=options.width, points=options.points)
+            units = rate * options.points * options.width
             print(
                 f"  {networks:6} networks: {rate:12,.0f} network-steps/s, {1e6 / rate:.3g} µs each; "
                 f"{PASSES * units * dtype.itemsize / copied:.0%} of the copy, {OPERATIONS * units / multiplied:.1%} "

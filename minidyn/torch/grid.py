@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import xarray as xr
 
 from minidyn import _checks as check
-from minidyn import _progress
+from minidyn import _progress, _renamed, storage
+from minidyn.sweeps.collect import Chunk, Results, Row, collect, portable
+from minidyn.sweeps.plan import short
 from minidyn.torch.curvature import top_eigenvalues
 from minidyn.torch.training import SERIES, Trainer
 
 Cell = tuple[float, int | None, int]  # amplitude, period, seed
+ON_ERROR = ("raise", "record")
 
 
+@_renamed.arguments(checkpoints="store")
 def train_grid(
     make_trainer: Callable[[float, int, int], Trainer],
     *,
@@ -27,9 +32,10 @@ def train_grid(
     periods: Sequence[int],
     seeds: Sequence[int],
     steps: int,
-    checkpoints: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 500,
     workers: int = 1,
+    on_error: str = "raise",
     progress: bool = True,
 ) -> xr.Dataset:
     """Train a model in every cell of a grid, and keep how each run ends.
@@ -42,27 +48,36 @@ def train_grid(
     amplitudes, periods, seeds : sequence of numbers
         The cells. With amplitude 1 the period makes no difference, and one run serves all.
     steps : int
-        Updates a run.
-    checkpoints : path-like, optional
-        A folder with a checkpoint a run: a grid that was stopped goes on where it was when it is called again.
+        Number of updates per run.
+    store : path-like, optional
+        A folder with a checkpoint per run: a grid that was stopped goes on where it was when it is called again.
     checkpoint_every : int
-        Updates between two checkpoints of a run.
+        Number of updates between two checkpoints of a run.
     workers : int
-        Processes. On one GPU one is best.
+        Number of processes. On one GPU one is best.
+    on_error : {"raise", "record"}
+        What to do if a cell fails, as for `minidyn.sweep`.
     progress : bool
-        Show a progress bar where it takes longer than a second.
+        Show a progress bar if it takes longer than a second.
 
     Returns
     -------
     xarray.Dataset
         Over (amplitude, period, seed): the last entry of each run's record (loss, static_loss, accuracy and, with
         validation images, validation_loss and validation_accuracy), and sharpness, the largest Hessian eigenvalue
-        of the static loss on the training images; NaN where a run diverged.
+        of the static loss on the training images; NaN if a run diverged. With on_error="record", or after a keyboard
+        interrupt, also error, as for `minidyn.sweep`.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is out of range, or a checkpoint is of another run.
+        If an argument is out of range, or a checkpoint is of another run. An error in a cell names it, and carries the
+        table of the finished cells in its attribute `data`.
+
+    Warns
+    -----
+    UserWarning
+        After a keyboard interrupt, which returns the table so far.
 
     Examples
     --------
@@ -83,37 +98,86 @@ def train_grid(
     for name, values in axes.items():
         if not values or len(set(values)) < len(values):
             raise ValueError(f"{name}s must hold at least one value, and different ones, got {values!r:.80}")
-    check.integer("steps", steps, least=1)
-    cells = [(a, None if a == 1 else t, seed) for a, t, seed in product(*axes.values())]
-    runs = list(dict.fromkeys(cells))
-    folder = None if checkpoints is None else Path(checkpoints)
-    jobs = (joblib.delayed(_end)(make_trainer, run, axes["period"][0], steps, folder, checkpoint_every) for run in runs)
+    grid = _Grid(
+        make_trainer=make_trainer,
+        axes=axes,
+        steps=check.integer("steps", steps, least=1),
+        folder=None if store is None else Path(store),
+        checkpoint_every=check.integer("checkpoint_every", checkpoint_every, least=1),
+    )
+    workers, on_error = check.integer("workers", workers, least=1), check.choice("on_error", on_error, ON_ERROR)
+    if grid.folder is not None:
+        storage.check_writable("store", grid.folder / "run.pt")
+    runs = list(dict.fromkeys(grid.cells))
     with _progress.bar(len(runs), "training a grid", "runs", shown=progress) as bar:
-        ends = {}
-        for run, end in zip(runs, joblib.Parallel(workers, return_as="generator")(jobs), strict=True):
-            ends[run] = end
-            bar.update(1)
-    shape = [len(values) for values in axes.values()]
-    columns = {name: np.reshape([ends[cell][name] for cell in cells], shape) for name in ends[runs[0]]}
-    return xr.Dataset({name: (tuple(axes), values) for name, values in columns.items()}, axes)
+        results, chunks = Results(len(runs), grid.table), [[number] for number in range(len(runs))]
+        return collect(results, grid.train, chunks, workers=workers, on_error=on_error, bar=bar)
 
 
-def _end(
-    make_trainer: Callable[..., Trainer], run: Cell, any_period: int, steps: int, folder: Path | None, every: int
-) -> dict[str, float]:
-    """How one run ends, trained or found in its checkpoint."""
-    amplitude, period, seed = run
-    trainer = make_trainer(amplitude, period or any_period, seed)
-    name = f"A{amplitude:g}-seed{seed}.pt" if period is None else f"A{amplitude:g}-T{period}-seed{seed}.pt"
-    checkpoint = folder and folder / name
-    last = trainer.run(steps, checkpoint=checkpoint, checkpoint_every=every, progress=False).isel(step=-1)
-    if trainer.done > steps:
-        raise ValueError(f"checkpoints: the run in {str(checkpoint)!r} has {trainer.done} updates, steps is {steps}")
-    found = {name: float(last[name]) for name in SERIES if name in last}
-    found["sharpness"] = np.nan
-    if np.isfinite(found["static_loss"]):
-        found["sharpness"] = _sharpness(trainer)
-    return found
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Grid:
+    """A checked grid, which trains its runs by their numbers."""
+
+    make_trainer: Callable[[float, int, int], Trainer]
+    axes: dict[str, list[Any]]
+    steps: int
+    folder: Path | None
+    checkpoint_every: int
+    home: int = field(default_factory=os.getpid)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """In the order of the grid; the period of amplitude 1 is None, since it makes no difference."""
+        return [(a, None if a == 1 else t, seed) for a, t, seed in product(*self.axes.values())]
+
+    def train(self, numbers: list[int]) -> Chunk:
+        """How one run ends, trained or read from its checkpoint."""
+        [number], chunk = numbers, Chunk()
+        amplitude, period, seed = list(dict.fromkeys(self.cells))[number]
+        try:
+            row = self._end(amplitude, period, seed)
+            if row is None:
+                chunk.interrupted = True
+            else:
+                chunk.rows[number] = row
+        except Exception as error:
+            cell = f"amplitude={amplitude!r}, period={period!r}, seed={seed!r}"
+            chunk.errors[number] = portable(error, home=self.home, cell=cell)
+        return chunk
+
+    def _end(self, amplitude: float, period: int | None, seed: int) -> Row | None:
+        """The last entry of a run's record, and the sharpness there; None if the run was interrupted."""
+        trainer = self.make_trainer(amplitude, period or self.axes["period"][0], seed)
+        if not isinstance(trainer, Trainer):
+            raise TypeError(f"make_trainer must return a Trainer, got {trainer!r:.80}")
+        path = self._checkpoint(amplitude, period, seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "interrupted")  # this is told by who called
+            history = trainer.run(self.steps, store=path, checkpoint_every=self.checkpoint_every, progress=False)
+        if trainer.done > self.steps:
+            raise ValueError(f"store: the run in {str(path)!r} has {trainer.done} updates, steps is {self.steps}")
+        if trainer.status == "interrupted":
+            return None
+        last = history.isel(step=-1)
+        row: Row = {name: float(last[name]) for name in SERIES if name in last}
+        return row | {"sharpness": _sharpness(trainer) if np.isfinite(row["static_loss"]) else np.nan}
+
+    def _checkpoint(self, amplitude: float, period: int | None, seed: int) -> Path | None:
+        turns = "" if period is None else f"-T{period}"
+        return None if self.folder is None else self.folder / f"A{short(amplitude)}{turns}-seed{seed}.pt"
+
+    def table(self, rows: Mapping[int, Row], errors: Mapping[int, str] | None) -> xr.Dataset:
+        """The ends of the runs over the grid, NaN for those that are missing."""
+        cells, shape = self.cells, [len(values) for values in self.axes.values()]
+        numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
+        index = [numbers[cell] for cell in cells]
+        table = xr.Dataset(coords=self.axes)
+        for name in next(iter(rows.values()), {}):
+            values = [rows[n][name] if n in rows else np.nan for n in index]
+            table[name] = tuple(self.axes), np.reshape(values, shape)
+        if errors is not None:
+            table["error"] = tuple(self.axes), np.reshape([errors.get(n, "") for n in index], shape)
+        return table
 
 
 def _sharpness(trainer: Trainer) -> float:

@@ -43,6 +43,22 @@ class Images:
     classes: int
     names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check.integer("classes", self.classes, least=2)
+        for name in ("x", "labels"):
+            if not isinstance(getattr(self, name), Tensor):
+                raise TypeError(f"{name} must be a tensor, got {getattr(self, name)!r:.80}")
+        if not self.x.is_floating_point() or self.x.ndim < 2:
+            raise TypeError(f"x must hold floating-point numbers (P, ...), got {self.x.dtype} {tuple(self.x.shape)}")
+        if self.labels.dtype != torch.int64:
+            raise TypeError(f"labels must be class indices, torch.int64, got {self.labels.dtype}")
+        if self.labels.shape != self.x.shape[:1] or not len(self.labels):
+            raise ValueError(f"labels must have shape ({len(self.x)},), one per image, got {tuple(self.labels.shape)}")
+        if self.labels.min() < 0 or self.labels.max() >= self.classes:
+            raise ValueError(
+                f"labels must lie in 0..{self.classes - 1}, got {int(self.labels.min())}..{int(self.labels.max())}"
+            )
+
     def __len__(self) -> int:
         return len(self.x)
 

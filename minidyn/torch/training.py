@@ -21,7 +21,9 @@ import xarray as xr
 from torch import Tensor, nn
 
 from minidyn import _checks as check
-from minidyn import _progress, storage
+from minidyn import _progress, _renamed, storage
+from minidyn.torch import interrupts
+from minidyn.torch._functional import trainable, usable_device
 from minidyn.torch.images import Images
 from minidyn.torch.losses import _DynamicalLoss
 from minidyn.torch.update import GraphedUpdate, Update
@@ -39,12 +41,12 @@ class Trainer:
         Trained in place, and moved to the device.
     train : Images
     loss : DynamicalCrossEntropyLoss or DynamicalMSELoss
-        Its clock advances by one an update. With amplitude 1 it is the static loss.
+        Its clock advances by one per update. With amplitude 1 it is the static loss.
     validation : Images, optional
     learning_rate, momentum, weight_decay : float
         As in `torch.optim.SGD`.
     batch_size : int
-        Samples an update. An epoch goes through all of them in its own order; its last batch may be smaller.
+        Samples per update. An epoch goes through all of them in its own order; its last batch may be smaller.
     seed : int
         Of the order of the samples, and of what is random in the model.
     mixed_precision : bool
@@ -58,13 +60,22 @@ class Trainer:
     Attributes
     ----------
     done : int
-        Updates so far.
+        Number of updates so far.
     history : xarray.Dataset
+    status : str
+        As of `minidyn.Run`: "finished", "diverged" or "interrupted"; "new" before the first call of `run`.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not of the kind above.
+        If an argument is not of the kind above, the model has nothing to train, `validation` has other classes, or
+        PyTorch cannot use the device.
+
+    Notes
+    -----
+    The words are those of `minidyn.train`: `store` is where work is kept, `checkpoint_every` how often, and `resume`
+    goes on for so many more updates, as `Run.resume` does. `run` goes on until so many are done in all, so that the
+    same call can be made again after it was stopped.
 
     Examples
     --------
@@ -97,7 +108,7 @@ class Trainer:
         self.seed = check.integer("seed", seed, least=0, most=2**32 - 1)
         self.measure_every = check.integer("measure_every", measure_every, least=1)
         self.mixed_precision = bool(mixed_precision)
-        self.device = torch.device(device) if device is not None else default_device()
+        self.device = default_device() if device is None else usable_device(device)
         on_cuda = self.device.type == "cuda"
         self.model, self.loss = model.to(self.device), loss.to(self.device)
         if on_cuda:
@@ -109,7 +120,8 @@ class Trainer:
         self.optimizer = torch.optim.SGD(
             model.parameters(), learning_rate, momentum=momentum, weight_decay=weight_decay
         )
-        self.done = 0
+        self.done, self.status = 0, "new"
+        self._updating = False
         self._entries: list[dict[str, Any]] = []
         self._batch_losses: list[Tensor] = []
         self._eager = Update(
@@ -140,11 +152,12 @@ class Trainer:
             "validation": _fingerprint(self.validation),
         }
 
+    @_renamed.arguments(checkpoint="store")
     def run(
         self,
         steps: int,
         *,
-        checkpoint: str | os.PathLike[str] | None = None,
+        store: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 500,
         progress: bool = True,
     ) -> xr.Dataset:
@@ -153,12 +166,14 @@ class Trainer:
         Parameters
         ----------
         steps : int
-            The total, updates before this call included.
-        checkpoint : path-like, optional
-            A file written every `checkpoint_every` updates and at the end, whole or not at all. Where it exists and
-            this trainer has done nothing yet, the run goes on from it: a killed run loses at most one interval.
+            The total number of updates, those before this call included.
+        store : path-like, optional
+            A file written every `checkpoint_every` updates and at the end, whole or not at all. If it exists and this
+            trainer has done nothing yet, the run goes on from it: a killed run loses at most one interval.
         checkpoint_every : int
+            Number of updates between two writings.
         progress : bool
+            Show a progress bar if the run takes longer than a second.
 
         Returns
         -------
@@ -168,12 +183,16 @@ class Trainer:
         Raises
         ------
         ValueError
-            Where the checkpoint is of another run, and the message names what differs.
+            If the store is of another run; the message names what differs.
+        OSError
+            If the store cannot be written, before any update.
 
         Warns
         -----
         RuntimeWarning
-            Where the loss is not finite at a measurement; the run stops there.
+            If the loss is not finite at a measurement; the run stops there.
+        UserWarning
+            After a keyboard interrupt: the update is finished, the store written, and the record so far returned.
 
         Notes
         -----
@@ -183,9 +202,9 @@ class Trainer:
         """
         steps = check.integer("steps", steps, least=0)
         interval = check.integer("checkpoint_every", checkpoint_every, least=1)
-        path = None if checkpoint is None else Path(checkpoint)
+        path = None if store is None else Path(store)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            storage.check_writable("store", path)
             if self.done == 0 and path.exists():
                 self.load(path)
         with (
@@ -193,17 +212,42 @@ class Trainer:
             self._own_randomness(),
             _fastest_convolutions(),
         ):
-            while self.done < steps:
-                if not self._measure_if(self.done % self.measure_every == 0):
-                    return self.history
-                self._advance()
-                bar.update(1)
-                if path is not None and self.done % interval == 0:
-                    self.save(path)
-            self._measure_if(True)
-        if path is not None:
+            try:
+                self.status = self._run(steps, path, interval, bar.update)
+            except KeyboardInterrupt:
+                if self._updating:  # a second one, in the middle of an update: nothing whole could be kept
+                    raise
+                self.status = "interrupted"
+                warnings.warn(f"interrupted after {self.done} updates; the record so far is kept", stacklevel=3)
+        if path is not None and self.status != "diverged":
             self.save(path)
         return self.history
+
+    def _run(self, steps: int, path: Path | None, interval: int, tick: Callable[[int], Any]) -> str:
+        """Alternate between measurements and updates; the way it ended."""
+        with interrupts.postponed() as look:
+            while self.done < steps:
+                if not self._measure_if(self.done % self.measure_every == 0):
+                    return "diverged"
+                look()
+                self._advance()
+                tick(1)
+                if path is not None and self.done % interval == 0:
+                    self.save(path)
+                look()
+        return "finished" if self._measure_if(True) else "diverged"
+
+    def resume(
+        self,
+        steps: int,
+        *,
+        store: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 500,
+        progress: bool = True,
+    ) -> xr.Dataset:
+        """Go on for `steps` more updates, as `minidyn.Run.resume` does; the other arguments are those of `run`."""
+        more = check.integer("steps", steps, least=1)
+        return self.run(self.done + more, store=store, checkpoint_every=checkpoint_every, progress=progress)
 
     @property
     def history(self) -> xr.Dataset:
@@ -214,18 +258,18 @@ class Trainer:
         validation_accuracy. Over "update": batch_loss, the F of each update's batch, from which its gradient came.
         """
         steps = [entry["step"] for entry in self._entries]
-        found = xr.Dataset(
+        history = xr.Dataset(
             coords={"step": steps, "class": np.arange(self.train.classes), "update": np.arange(self.done)}
         )
-        found["weights"] = (
+        history["weights"] = (
             ("step", "class"),
             np.reshape([entry["weights"] for entry in self._entries], (len(steps), self.train.classes)),
             {"long_name": "class weights Γ"},
         )
         for name in SERIES if self.validation else SERIES[:3]:
-            found[name] = "step", np.array([entry[name] for entry in self._entries], dtype=np.float64)
-        found["batch_loss"] = "update", self._gathered_batch_losses().numpy()
-        return found
+            history[name] = "step", np.array([entry[name] for entry in self._entries], dtype=np.float64)
+        history["batch_loss"] = "update", self._gathered_batch_losses().numpy()
+        return history
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on, whole or not at all. `torch.load` reads it; "model" are the weights."""
@@ -248,7 +292,7 @@ class Trainer:
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go back to what `save` wrote, by a trainer with the same settings.
 
-        Raises FileNotFoundError, or a ValueError where the file is something else, damaged, or of another run.
+        Raises FileNotFoundError, or a ValueError if the file is something else, damaged, or of another run.
         """
         storage.check_sealed(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -269,6 +313,7 @@ class Trainer:
         epoch, batch = divmod(self.done, len(self._eager.values))
         if self._epoch != epoch:
             self._begin_epoch(epoch, batch)
+        self._updating = True
         torch.manual_seed((self.seed << 32) + self.done)
         self.model.train()
         self.loss.train()
@@ -276,6 +321,7 @@ class Trainer:
         self.loss.step()
         self._batch_losses.append(self._eager.values[batch : batch + 1].clone())  # read later: the device need not wait
         self.done += 1
+        self._updating = False
 
     def _forget_graph(self) -> None:
         """Begin with eager updates and a new epoch: what a graph has captured, and what it reads, stands elsewhere."""
@@ -292,12 +338,12 @@ class Trainer:
         self._epoch = epoch
 
     def _measure_if(self, due: bool) -> bool:
-        """Add an entry to the record where one is due and not yet there; whether the loss is finite."""
+        """Add an entry to the record if one is due and not yet there; whether the loss is finite."""
         if due and not (self._entries and self._entries[-1]["step"] == self.done):
             self._entries.append(self._measured())
         finite = not self._entries or bool(np.isfinite(self._entries[-1]["loss"]))
         if not finite:
-            warnings.warn(f"diverged: the loss is not finite after {self.done} updates", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"diverged: the loss is not finite after {self.done} updates", RuntimeWarning, stacklevel=5)
         return finite
 
     @torch.no_grad()
@@ -351,8 +397,8 @@ def _fastest_convolutions() -> Iterator[None]:
 
 def default_device() -> torch.device:
     """An accelerator if PyTorch sees one, else the CPU."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator or torch.device("cpu")
 
 
 def _fingerprint(images: Images | None) -> list[int] | None:
@@ -372,3 +418,6 @@ def _check_kinds(model: Any, train: Any, loss: Any, validation: Any) -> None:
         raise ValueError("loss must have reduction 'mean' or 'sum', got 'none'")
     if loss.gamma.classes != train.classes:
         raise ValueError(f"loss has {loss.gamma.classes} classes, but train has {train.classes}")
+    if validation is not None and (validation.classes, validation.x.shape[1:]) != (train.classes, train.x.shape[1:]):
+        raise ValueError(f"validation must be like train, {train!r}, got {validation!r}")
+    trainable(model)

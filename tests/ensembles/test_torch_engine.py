@@ -221,8 +221,16 @@ def test_the_benchmark_runs_and_leaves_the_threads_alone(capsys):
     assert benchmark._several("cpu", "torch", 100, 300) == [
         torch_engine.networks_per_launch(member, torch.float64, "cpu")
     ]
-    with pytest.raises(ValueError, match="device must be one that PyTorch can use here"):
-        benchmark.main(["--device", "abacus"])
+    mistakes = {
+        "--device": ("abacus", "device must be one that PyTorch can use here"),
+        "--points": ("2", ">= 3, got 2"),
+        "--width": ("0", "--width must be an integer >= 1"),
+        "--networks": ("0", "--networks must be"),
+    }
+    for option, (value, says) in mistakes.items():
+        with pytest.raises(SystemExit):
+            benchmark.main([option, value])
+        assert says in capsys.readouterr().err
 
 
 def test_the_number_of_networks_per_launch_answers_to_its_former_name():

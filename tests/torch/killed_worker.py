@@ -43,7 +43,7 @@ def main(where, file):
         torch.save = save_half
     else:
         trainer.loss.step = step
-    trainer.run(STEPS, checkpoint=file, checkpoint_every=INTERVAL, progress=False)
+    trainer.run(STEPS, store=file, checkpoint_every=INTERVAL, progress=False)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import numpy as np
@@ -66,20 +67,59 @@ def test_a_stopped_grid_goes_on_where_it_was(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(mt.Trainer, "_advance", counted)
-    with pytest.raises(KeyboardInterrupt):
-        train(checkpoints=tmp_path, checkpoint_every=5)
-    assert train(checkpoints=tmp_path, checkpoint_every=5).equals(whole)
-    assert len(done) == 2 * STEPS + 8 + (STEPS - 5) + 3 * STEPS  # the third goes on from its checkpoint at 5
-    train(checkpoints=tmp_path)
-    assert len(done) == 2 * STEPS + 8 + (STEPS - 5) + 3 * STEPS
+    with pytest.warns(UserWarning, match="interrupted: 2 of 6 runs are finished"):
+        partial_table = train(store=tmp_path, checkpoint_every=5)
+    finished = partial_table.error == ""
+    assert int(finished.sum()) == 4  # two runs of amplitude 1, for both periods
+    xr.testing.assert_equal(partial_table.drop_vars("error").where(finished), whole.where(finished))
+    assert train(store=tmp_path, checkpoint_every=5).equals(whole)
+    assert len(done) == 2 * STEPS + 8 + (STEPS - 8) + 3 * STEPS  # the third goes on from where it was stopped
+    train(store=tmp_path)
+    assert len(done) == 2 * STEPS + 8 + (STEPS - 8) + 3 * STEPS
 
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
-    train(checkpoints=tmp_path)
+    train(store=tmp_path)
     with pytest.raises(ValueError, match=r"of another run: it has .*learning_rate"):
-        train(partial(make_trainer, learning_rate=0.01), checkpoints=tmp_path)
-    with pytest.raises(ValueError, match=r"checkpoints: the run in .*A1-seed0\.pt' has 12 updates, steps is 6"):
-        train(checkpoints=tmp_path, steps=6)
+        train(partial(make_trainer, learning_rate=0.01), store=tmp_path)
+    with pytest.raises(ValueError, match=r"store: the run in .*A1-seed0\.pt' has 12 updates, steps is 6"):
+        train(store=tmp_path, steps=6)
+
+
+def failing_at_6(amplitude, period, seed):
+    if (amplitude, period) == (6, 4):
+        raise RuntimeError("boom")
+    return make_trainer(amplitude, period, seed)
+
+
+def test_an_error_names_its_cell_and_carries_the_finished_ones():
+    with pytest.raises(RuntimeError, match="boom") as caught:
+        train(failing_at_6, seeds=[0])
+    notes = "\n".join(caught.value.__notes__)
+    assert "in the cell amplitude=6.0, period=4, seed=0" in notes
+    assert "2 of 3 runs are finished; they are in this error's attribute `data`" in notes
+    recorded = train(failing_at_6, seeds=[0], on_error="record")
+    assert recorded.equals(caught.value.data)
+    assert recorded.error.values.ravel().tolist() == ["", "", "", "RuntimeError: boom"]
+    whole = train(seeds=[0], periods=[2])
+    xr.testing.assert_equal(recorded.drop_vars("error").sel(period=[2]), whole)
+    assert np.isnan(recorded.sharpness.sel(amplitude=6, period=4)).all()
+
+
+def test_what_is_no_trainer_is_named():
+    with pytest.raises(TypeError, match="make_trainer must return a Trainer, got None"):
+        train(lambda amplitude, period, seed: None)
+
+
+def test_amplitudes_that_print_alike_have_their_own_checkpoints(tmp_path):
+    train(amplitudes=[6.0000001, 6.0000002], periods=[2], seeds=[0], store=tmp_path)
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
+def test_the_store_answers_to_its_former_name(tmp_path):
+    with pytest.warns(DeprecationWarning, match=r"train_grid\(checkpoints=\.\.\.\) is now train_grid\(store="):
+        train(amplitudes=[1], periods=[2], seeds=[0], checkpoints=tmp_path)
+    assert (tmp_path / "A1-seed0.pt").exists()
 
 
 @pytest.mark.slow
@@ -105,6 +145,8 @@ def test_a_run_that_diverges_is_marked_and_the_others_go_on():
         ({"periods": [0]}, "periods must be an integer >= 1, got 0"),
         ({"seeds": [1, 1]}, "seeds must hold .*different ones"),
         ({"steps": 0}, "steps must be an integer >= 1, got 0"),
+        ({"workers": 0}, "workers must be an integer >= 1, got 0"),
+        ({"on_error": "ignore"}, "on_error must be one of 'raise', 'record', got 'ignore'"),
     ],
 )
 def test_bad_arguments_are_named(changed, says):
@@ -137,3 +179,23 @@ def test_offline_the_grid_on_cifar10_says_what_to_do(tmp_path, capsys, monkeypat
     monkeypatch.setenv("NO_PROXY", "*")
     assert main(["cifar10", "--amplitude", "1", "10", "--folder", str(tmp_path)]) == 2
     assert "could not be fetched from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (["--rest", "7"], "--rest must be an integer >= 0 and <= 6, got 7"),
+        (["--device", "abacus"], "device must be one that PyTorch can use here"),
+        (["--history", "{folder}"], "--history must be a file, and .* is a folder"),
+        (["--history", "{folder}/file/record.nc"], "--history must be in a folder that can be written to"),
+        (["--checkpoint", "{folder}"], "--checkpoint must be a file, and .* is a folder"),
+        (["--seed", "0", "1", "--checkpoint", "{folder}/file"], "--checkpoint of a grid must be a folder"),
+        (["--steps", "-1"], "--steps must be an integer >= 0, got -1"),
+    ],
+)
+def test_what_would_fail_at_the_end_is_named_at_the_start(tmp_path, capsys, monkeypatch, changed, says):
+    command = pytest.importorskip("minidyn.torch.__main__")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(command, "_images", None)  # nothing is read, let alone trained
+    assert command.main([*LINE, *(word.format(folder=tmp_path) for word in changed)]) == 2
+    assert re.search(says, capsys.readouterr().err)

@@ -87,7 +87,7 @@ def test_a_killed_run_loses_at_most_one_interval(tmp_path, uninterrupted, where,
     found.load(file)
     assert found.done == kept
     resumed = worker.make_trainer()
-    resumed.run(worker.STEPS, checkpoint=file, checkpoint_every=worker.INTERVAL, progress=False)
+    resumed.run(worker.STEPS, store=file, checkpoint_every=worker.INTERVAL, progress=False)
     assert_same_end(resumed, uninterrupted)
 
 
@@ -96,9 +96,9 @@ def test_runs_in_parts_are_the_whole(uninterrupted, tmp_path):
     for steps in (15, 30, 45):
         trainer.run(steps, progress=False)
     assert_same_end(trainer, uninterrupted)
-    trainer.run(45, checkpoint=tmp_path / "new" / "run.pt", progress=False)  # nothing left to do but write
+    trainer.run(45, store=tmp_path / "new" / "run.pt", progress=False)  # nothing left to do but write
     again = worker.make_trainer()
-    again.run(45, checkpoint=tmp_path / "new" / "run.pt", progress=False)
+    again.run(45, store=tmp_path / "new" / "run.pt", progress=False)
     assert_same_end(again, uninterrupted)
 
 
@@ -116,9 +116,9 @@ def test_randomness_and_mixed_precision_resume_exactly(tmp_path, mixed_precision
     whole, state = trainer(), torch.get_rng_state()
     whole.run(14, progress=False)
     assert torch.equal(torch.get_rng_state(), state)
-    trainer().run(7, checkpoint=tmp_path / "run.pt", progress=False)
+    trainer().run(7, store=tmp_path / "run.pt", progress=False)
     parts = trainer()
-    parts.run(14, checkpoint=tmp_path / "run.pt", progress=False)
+    parts.run(14, store=tmp_path / "run.pt", progress=False)
     assert_same_end(parts, whole)
     assert all(p.dtype == torch.float32 for p in whole.model.parameters())
 
@@ -145,14 +145,14 @@ def test_a_run_that_diverges_says_so_and_stops():
     "changed", [{"seed": 1}, {"learning_rate": 0.03}, {"validation": None}, {"mixed_precision": True}]
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, changed):
-    worker.make_trainer().run(2, checkpoint=tmp_path / "run.pt", progress=False)
+    worker.make_trainer().run(2, store=tmp_path / "run.pt", progress=False)
     with pytest.raises(ValueError, match=f"of another run: it has .*{next(iter(changed))}"):
-        worker.make_trainer(**changed).run(4, checkpoint=tmp_path / "run.pt", progress=False)
+        worker.make_trainer(**changed).run(4, store=tmp_path / "run.pt", progress=False)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     file = tmp_path / "run.pt"
-    worker.make_trainer().run(2, checkpoint=file, progress=False)
+    worker.make_trainer().run(2, store=file, progress=False)
     weights = torch.load(file, weights_only=True)["model"]
     assert worker.make_trainer().model.load_state_dict(weights)
     whole = file.read_bytes()
@@ -163,6 +163,83 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
             worker.make_trainer().load(file)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         worker.make_trainer().load(tmp_path / "none.pt")
+
+
+def with_classes(classes):
+    images = mt.digits(train_size=30)[1]
+    return mt.Images(images.x, images.labels, classes)
+
+
+IMAGES = torch.zeros(4, 1, 8, 8)
+LABELS = torch.tensor([0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "kind", "says"),
+    [
+        (IMAGES, LABELS[:3], ValueError, r"labels must have shape \(4,\), one per image, got \(3,\)"),
+        (IMAGES, LABELS.float(), TypeError, "labels must be class indices, torch.int64, got torch.float32"),
+        (IMAGES, LABELS + 1, ValueError, r"labels must lie in 0\.\.2, got 1\.\.3"),
+        (IMAGES, LABELS - 1, ValueError, r"labels must lie in 0\.\.2, got -1\.\.1"),
+        (IMAGES.numpy(), LABELS, TypeError, "x must be a tensor"),
+        (IMAGES.long(), LABELS, TypeError, "x must hold floating-point numbers"),
+        (IMAGES[:0], LABELS[:0], ValueError, "labels must have shape"),
+    ],
+)
+def test_images_that_do_not_fit_their_labels_are_refused(x, labels, kind, says):
+    with pytest.raises(kind, match=says):
+        mt.Images(x, labels, 3)
+
+
+def test_an_interrupt_waits_for_the_update_and_writes_the_checkpoint(tmp_path, uninterrupted, monkeypatch):
+    """Ctrl-C in the middle of update 23: the update is finished, written, and nothing is lost."""
+    trainer, step = worker.make_trainer(), torch.optim.SGD.step
+
+    def pressed(optimizer, *arguments):
+        result = step(optimizer, *arguments)
+        if trainer.done == 22:
+            os.kill(os.getpid(), signal.SIGINT)  # the weights are moved, the clock is not
+        return result
+
+    monkeypatch.setattr(torch.optim.SGD, "step", pressed)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.warns(UserWarning, match="interrupted after 23 updates"):
+        trainer.run(worker.STEPS, store=tmp_path / "run.pt", checkpoint_every=1000, progress=False)
+    assert trainer.status == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    resumed = worker.make_trainer()
+    resumed.load(tmp_path / "run.pt")
+    assert resumed.done == 23
+    resumed.run(worker.STEPS, progress=False)
+    assert resumed.status == "finished"
+    assert_same_end(resumed, uninterrupted)
+
+
+def test_resume_adds_what_run_totals(uninterrupted):
+    trainer = worker.make_trainer()
+    trainer.resume(20, progress=False)
+    assert trainer.done == 20
+    trainer.resume(worker.STEPS - 20, progress=False)
+    for a, b in zip(trainer.model.parameters(), uninterrupted.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    with pytest.raises(ValueError, match="steps must be an integer >= 1, got 0"):
+        trainer.resume(0)
+
+
+def test_a_store_that_cannot_be_written_is_named_before_any_update(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for path, says in ((tmp_path, "store must be a file, and"), (tmp_path / "file" / "run.pt", "store must be in a")):
+        trainer = worker.make_trainer()
+        with pytest.raises(OSError, match=says):
+            trainer.run(10, store=path, progress=False)
+        assert trainer.done == 0
+
+
+def test_the_store_answers_to_its_former_name(tmp_path):
+    with pytest.warns(DeprecationWarning, match=r"Trainer\.run\(checkpoint=\.\.\.\) is now Trainer\.run\(store="):
+        worker.make_trainer().run(1, checkpoint=tmp_path / "run.pt", progress=False)
+    assert (tmp_path / "run.pt").exists()
 
 
 @pytest.mark.parametrize(
@@ -179,6 +256,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         ({"momentum": -1}, ValueError, "momentum"),
         ({"measure_every": 0}, ValueError, "measure_every"),
         ({"seed": -1}, ValueError, "seed"),
+        ({"device": "abacus"}, ValueError, "device must be one that PyTorch can use here, as 'cpu', got 'abacus'"),
+        ({"model": mt.Myrtle5(1, width=2).requires_grad_(False)}, ValueError, "a parameter that requires a gradient"),
+        ({"validation": with_classes(20)}, ValueError, "validation must be like train"),
     ],
 )
 def test_bad_arguments_are_named(changed, kind, says):

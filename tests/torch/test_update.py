@@ -94,9 +94,9 @@ def test_what_cannot_be_captured_runs_eagerly_and_is_said():
 def test_a_resumed_run_goes_on_in_the_middle_of_an_epoch(tmp_path, stop):
     whole = make_trainer()
     whole.run(STEPS, progress=False)
-    make_trainer().run(stop, checkpoint=tmp_path / "run.pt", progress=False)
+    make_trainer().run(stop, store=tmp_path / "run.pt", progress=False)
     resumed = make_trainer()
-    resumed.run(STEPS, checkpoint=tmp_path / "run.pt", progress=False)
+    resumed.run(STEPS, store=tmp_path / "run.pt", progress=False)
     for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(one, other)
     assert resumed.history.batch_loss.identical(whole.history.batch_loss)
@@ -104,7 +104,7 @@ def test_a_resumed_run_goes_on_in_the_middle_of_an_epoch(tmp_path, stop):
 
 def test_a_loaded_checkpoint_drops_what_was_captured(tmp_path):
     trainer = make_trainer()
-    trainer.run(6, checkpoint=tmp_path / "run.pt", progress=False)
+    trainer.run(6, store=tmp_path / "run.pt", progress=False)
     graph = update.GraphedUpdate(trainer._eager)
     trainer._update = graph
     trainer.load(tmp_path / "run.pt")
