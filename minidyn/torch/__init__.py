@@ -6,7 +6,7 @@
     ...
     loss = criterion(model(x), y)      # in your training loop
     ...
-    criterion.step()                   # once an update, after optimizer.step()
+    criterion.step()                   # once per update, after optimizer.step()
 
     top_eigenvalues(model, (x, y), criterion, k=3)
 

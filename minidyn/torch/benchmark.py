@@ -19,26 +19,26 @@ from minidyn import _checks as check
 from minidyn.ensembles import Ensemble, Member
 from minidyn.ensembles.torch import DTYPES, TorchEngine, check_device, networks_per_launch
 
-PASSES = 10  # over the hidden units, an update: five products, relu and its derivative, counted one by one
-OPERATIONS = 30  # an update, a sample and hidden unit, with 2 inputs, a constant and 3 outputs
+PASSES = 10  # over the hidden units, per update: five products, relu and its derivative, counted one by one
+OPERATIONS = 30  # per update, sample and hidden unit, with 2 inputs, a constant and 3 outputs
 
 
 def bandwidth(device: str, dtype: torch.dtype) -> float:
-    """Bytes a second that a copy reads and writes, of an array far larger than a cache."""
+    """Bytes per second that a copy reads and writes, of an array far larger than a cache."""
     source = torch.ones((2**30 if device.startswith("cuda") else 2**28) // dtype.itemsize, dtype=dtype, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / _least(lambda: target.copy_(source), device)
 
 
 def arithmetic(device: str, dtype: torch.dtype) -> float:
-    """Multiplications and additions a second in a product of large matrices."""
+    """Multiplications and additions per second in a product of large matrices."""
     size = 8192 if device.startswith("cuda") else 1500
     a = torch.ones(size, size, dtype=dtype, device=device)
     return 2 * size**3 / _least(lambda: a @ a, device)
 
 
 def network_steps(device: str, engine: str, networks: int, *, width: int = 100, points: int = 300) -> float:
-    """Updates a second, of all networks together, as a sweep makes them. What a launch costs once is left out.
+    """Updates per second, of all networks together, as a sweep makes them. What a launch costs once is left out.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minidyn import _checks as check
+from minidyn._digits import handwritten_digits
 
 DIGITS_TRAIN = 1000  # images of the 1797
 
@@ -88,9 +89,9 @@ def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Ima
     Raises
     ------
     ImportError
-        Where scikit-learn is not installed.
+        If scikit-learn is not installed.
     TypeError, ValueError
-        Where an argument is not an integer in its range.
+        If an argument is not an integer in its range.
 
     Notes
     -----
@@ -103,13 +104,8 @@ def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Ima
     (Images(200 of 1 x 8 x 8, 10 classes), Images(797 of 1 x 8 x 8, 10 classes))
     """
     order, size = _order(1797, DIGITS_TRAIN, train_size, seed)
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError("digits() needs scikit-learn: pip install 'minidyn[images]'") from error
-    found = load_digits()
-    pixels, labels = found.images[order, None], found.target[order]
-    return standardised(pixels, labels, slice(size), slice(DIGITS_TRAIN, None))
+    pixels, labels = handwritten_digits()
+    return standardised(pixels[order, None], labels[order], slice(size), slice(DIGITS_TRAIN, None))
 
 
 def cifar10(
@@ -134,11 +130,11 @@ def cifar10(
     Raises
     ------
     ImportError
-        Where pooch is not installed.
+        If pooch is not installed.
     OSError
-        Where the file is not there and cannot be fetched.
+        If the file is not there and cannot be fetched.
     ValueError
-        Where what was fetched is another file, or an argument is out of its range.
+        If what was fetched is another file, or an argument is out of its range.
 
     Notes
     -----

@@ -29,7 +29,7 @@ class Myrtle5(nn.Module):
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not an integer in its range; on call, where the images are smaller than 4 x 4.
+        If an argument is not an integer in its range; on call, if the images are smaller than 4 x 4.
 
     Notes
     -----

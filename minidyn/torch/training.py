@@ -109,16 +109,12 @@ class Trainer:
         self.measure_every = check.integer("measure_every", measure_every, least=1)
         self.mixed_precision = bool(mixed_precision)
         self.device = default_device() if device is None else usable_device(device)
-        on_cuda = self.device.type == "cuda"
-        self.model, self.loss = model.to(self.device), loss.to(self.device)
-        if on_cuda:
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.train, self.validation = train.to(self.device), validation and validation.to(self.device)
-        learning_rate = check.real("learning_rate", learning_rate, above=0)
-        momentum = check.real("momentum", momentum, least=0)
-        weight_decay = check.real("weight_decay", weight_decay, least=0)
+        self._move_to_device(model, loss, train, validation)
         self.optimizer = torch.optim.SGD(
-            model.parameters(), learning_rate, momentum=momentum, weight_decay=weight_decay
+            model.parameters(),
+            check.real("learning_rate", learning_rate, above=0),
+            momentum=check.real("momentum", momentum, least=0),
+            weight_decay=check.real("weight_decay", weight_decay, least=0),
         )
         self.done, self.status = 0, "new"
         self._updating = False
@@ -133,6 +129,12 @@ class Trainer:
             mixed_precision=self.mixed_precision,
         )
         self._forget_graph()
+
+    def _move_to_device(self, model: nn.Module, loss: _DynamicalLoss, train: Images, validation: Images | None) -> None:
+        self.model, self.loss = model.to(self.device), loss.to(self.device)
+        if self.device.type == "cuda":
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.train, self.validation = train.to(self.device), validation and validation.to(self.device)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

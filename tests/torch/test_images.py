@@ -173,7 +173,7 @@ def test_the_known_checksum_is_that_of_the_published_file():
 )
 def test_a_missing_package_is_named(monkeypatch, missing, load, says):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"needs {says}: pip install 'minidyn\[images\]'"):
+    with pytest.raises(ImportError, match=rf"needs? {says}: pip install 'minidyn\[images\]'"):
         load()
 
 
