@@ -1,6 +1,7 @@
 # make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
 # make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
 # make coursework: the assignments, for students and for teachers, in _build/coursework
+# make coursework-demo: a made-up class in a temporary folder, from the assignments to marks, feedback and tables
 # make links: are the pages of others that the book links to still there? Says so, and fails nothing.
 # Needs Python 3.11 or later, make and a package index. Another Python: make PYTHON=python3.13 book
 
@@ -11,7 +12,7 @@ INSTALLED := .venv/installed
 # What the built book depends on: all files and folders, so that a page that is gone counts too.
 SOURCES := $(shell find book/. minidyn/. _config.yml _toc.yml -not -path "*/__pycache__*" -not -path "*/node_modules*" -not -path "*/.ipynb_checkpoints*")
 
-.PHONY: book coursework test test-all links lab clean
+.PHONY: book coursework coursework-demo test test-all links lab clean
 .DELETE_ON_ERROR:
 
 book: _build/html/.complete
@@ -34,6 +35,9 @@ test-all: test book coursework
 
 coursework: $(INSTALLED)
 	$(BIN)/python -m minidyn.coursework build --out _build/coursework
+
+coursework-demo: $(INSTALLED)
+	$(BIN)/python -m minidyn.coursework demo
 
 links: $(INSTALLED)
 	-$(BIN)/jupyter-book build . --builder linkcheck

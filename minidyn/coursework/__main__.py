@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (FileNotFoundError, ValueError) as error:
+    except (FileExistsError, FileNotFoundError, ValueError, zipfile.BadZipFile) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ImportError as error:
@@ -28,6 +30,26 @@ def _build(options: argparse.Namespace) -> int:
 
     for path in build(options.out):
         print(path)
+    return 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from minidyn.coursework.teacher import collect
+
+    platform = collect.moodle if options.moodle else collect.canvas
+    collected = platform(options.course, options.assignment, options.moodle or options.canvas)
+    print(f"{len(collected.students)} submissions: {', '.join(collected.students)}")
+    if collected.late:
+        print(f"late, by the platform's word: {', '.join(collected.late)}")
+    if collected.left:
+        print(f"left in the archive: {', '.join(collected.left[:10])}", file=sys.stderr)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from minidyn.coursework.teacher import demo
+
+    print(demo.play(options.out or Path(tempfile.mkdtemp(prefix="minidyn-course-"))))
     return 0
 
 
@@ -118,6 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="the students' and the teacher's folder, from the masters of a clone")
     build.add_argument("--out", type=Path, default=Path("_build/coursework"), help="default: %(default)s")
     build.set_defaults(run=_build)
+    demo = commands.add_parser("demo", help="a made-up class, from the masters to marks, feedback and tables")
+    demo.add_argument("--out", type=Path, help="an empty folder; default: a new one for temporary files")
+    demo.set_defaults(run=_demo)
+    collect = commands.add_parser("collect", help="the archive of all submissions that Moodle or Canvas hands out")
+    collect.add_argument("assignment")
+    collect.add_argument("--course", type=Path, default=Path("."), help="nbgrader's folder; default: here")
+    platform = collect.add_mutually_exclusive_group(required=True)
+    platform.add_argument("--moodle", type=Path, metavar="ZIP", help="from Moodle")
+    platform.add_argument("--canvas", type=Path, metavar="ZIP", help="from Canvas")
+    collect.set_defaults(run=_collect)
     grade = commands.add_parser("grade", help="a class's submissions of one assignment")
     grade.add_argument("assignment")
     grade.add_argument("--course", type=Path, default=Path("."), help="nbgrader's folder; default: here")
