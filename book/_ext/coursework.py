@@ -14,7 +14,8 @@ def publish(app, exception):
     """Write the notebooks and an archive of them. The teacher's folder stays out: `make coursework` makes it."""
     if exception is None and app.builder.format == "html":
         made, out = Path(app.outdir).parent / "coursework", Path(app.outdir) / FOLDER
-        archive, _ = build.build(made, Path(app.srcdir) / "book" / "coursework" / "masters")
+        masters = Path(app.srcdir) / "book" / "coursework" / "masters"
+        archive, _ = build.build(made, masters, build.Addresses(book=app.config.html_baseurl))
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(made / "student", out)
         shutil.copy(archive, out)

@@ -26,9 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from minidyn.coursework.teacher.build import build
+    from minidyn.coursework.teacher.build import Addresses, build
 
-    for path in build(options.out):
+    for path in build(options.out, addresses=Addresses(book=options.book, package=options.package)):
         print(path)
     return 0
 
@@ -139,6 +139,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="the students' and the teacher's folder, from the masters of a clone")
     build.add_argument("--out", type=Path, default=Path("_build/coursework"), help="default: %(default)s")
+    build.add_argument("--book", default="", metavar="ADDRESS", help="of the book, for links to its chapters")
+    build.add_argument(
+        "--package", default="minidyn[pictures]", help="what hosted notebooks install; default: %(default)s"
+    )
     build.set_defaults(run=_build)
     demo = commands.add_parser("demo", help="a made-up class, from the masters to marks, feedback and tables")
     demo.add_argument("--out", type=Path, help="an empty folder; default: a new one for temporary files")

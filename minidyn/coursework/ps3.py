@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import minidyn as md
-from minidyn.coursework.callables import PolynomialGradient
+from minidyn.coursework.callables import Force, PolynomialGradient
 from minidyn.coursework.checks import Check, ValueCheck
+from minidyn.valley import Expansion
 
 
 def _symmetric(random: np.random.RandomState, values: Any) -> NDArray:
@@ -209,6 +211,74 @@ critical_rate = Check(
     cases={
         "all eigenvalues positive": lambda random: (_symmetric(random, np.arange(1, 7) + random.rand()),),
         "one dimension": lambda random: (np.array([[random.uniform(2, 5)]]),),
+    },
+)
+
+
+def _derivatives(force: Force, floor: float) -> Expansion:
+    polynomial = np.polynomial.Polynomial(force.coefficients)
+    return Expansion(floor, *(float(polynomial.deriv(order)(floor)) for order in (1, 2, 3)))
+
+
+def _flip(force: Force, floor: float, rate: float) -> float:
+    return _derivatives(force, floor).flip_coefficient(rate)
+
+
+def _mistaken(formula: Callable[[float, float, float, float], float]) -> Callable[[Force, float, float], float]:
+    """A wrong formula of the rate and the first, second and third derivative of the force."""
+
+    def flip(force: Force, floor: float, rate: float) -> float:
+        at = _derivatives(force, floor)
+        return formula(rate, at.slope, at.second, at.third)
+
+    return flip
+
+
+def _force(floor: float, slope: float, second: float, third: float) -> Force:
+    """A force with these derivatives at the floor, where it is 0."""
+    shifted = np.polynomial.Polynomial([-floor, 1.0])
+    return Force((slope * shifted + second / 2 * shifted**2 + third / 6 * shifted**3).coef)
+
+
+def _draw_force(random: np.random.RandomState) -> tuple[Any, ...]:
+    second, third = random.uniform(0.5, 3, 2) * random.choice([-1, 1], 2)
+    floor = random.uniform(-1, 1)
+    return _force(floor, random.uniform(1, 2), second, third), floor, random.uniform(0.3, 1.5)
+
+
+flip_coefficient = Check(
+    "flip_coefficient",
+    _flip,
+    _draw_force,
+    {
+        "The rate belongs into the square: one step is η times the force.": _mistaken(
+            lambda r, g1, g2, g3: r * g2**2 / 2 - r * g3 / 3
+        ),
+        "The learning rate has no effect.": _mistaken(lambda r, g1, g2, g3: g2**2 / 2 - g3 / 3),
+        "The third derivative comes with a minus: a force that grows faster drives the run away.": _mistaken(
+            lambda r, g1, g2, g3: (r * g2) ** 2 / 2 + r * g3 / 3
+        ),
+        "You took the coefficients of a power series. They lack the factors 2 and 6 of the derivatives.": _mistaken(
+            lambda r, g1, g2, g3: (r * g2 / 2) ** 2 / 2 - r * g3 / 18
+        ),
+        "You took one derivative too few: the force is the slope of the loss already.": _mistaken(
+            lambda r, g1, g2, g3: (r * g1) ** 2 / 2 - r * g2 / 3
+        ),
+        "The third derivative is missing. A valley that is the same on both sides would never decide.": _mistaken(
+            lambda r, g1, g2, g3: (r * g2) ** 2 / 2
+        ),
+        "The second derivative is missing. A valley that is steeper on one side turns the run back.": _mistaken(
+            lambda r, g1, g2, g3: -r * g3 / 3
+        ),
+        "The second derivative is squared, rate and all.": _mistaken(lambda r, g1, g2, g3: r * g2 / 2 - r * g3 / 3),
+        "The halves and thirds are missing.": _mistaken(lambda r, g1, g2, g3: (r * g2) ** 2 - r * g3),
+    },
+    "Second and third derivative of the force at the floor, by differences; then the formula.",
+    cases={
+        "the same on both sides": lambda random: (_force(0.0, 1.0, 0.0, random.uniform(1, 3)), 0.0, 1.2),
+        "no third derivative": lambda random: (_force(0.5, 1.0, random.uniform(1, 3), 0.0), 0.5, 1.2),
+        "a parabola": lambda random: (_force(0.3, random.uniform(1, 2), 0.0, 0.0), 0.3, 1.2),
+        "a floor at 0": lambda random: (_force(0.0, 1.0, -2.0, random.uniform(-3, -1)), 0, 2),
     },
 )
 

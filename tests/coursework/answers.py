@@ -321,6 +321,20 @@ WRONG["ps3"] = {
         ("np.linalg.eigvalsh(H)[-1]", "np.trace(H)", "sets no limit"),
         ("[-1]", "[0]", "is positive"),
     ],
+    "flip_coefficient": [
+        ("(rate * second) ** 2", "rate * second**2", "belongs into the square"),
+        ("- rate * third", "+ rate * third", "comes with a minus"),
+        ("(rate * second) ** 2 / 2 - rate * third / 3", "second**2 / 2 - third / 3", "has no effect"),
+        (
+            "(rate * second) ** 2 / 2 - rate * third / 3",
+            "(rate * second / 2) ** 2 / 2 - rate * third / 18",
+            "power series",
+        ),
+        (" - rate * third / 3", "", "third derivative is missing"),
+        ("(rate * second) ** 2 / 2 ", "", "second derivative is missing"),
+        ("(rate * second) ** 2 / 2", "rate * second / 2", "is squared"),
+        ("(rate * second) ** 2 / 2 - rate * third / 3", "(rate * second) ** 2 - rate * third", "halves and thirds"),
+    ],
     "crossing": [
         ("values > 2", "values > 1", "not yet the limit"),
         ("np.argmax(values > 2)", "values.argmax()", "That is the peak"),
@@ -364,6 +378,21 @@ def power_iteration(H, v, steps):
 def fates(rate, curvature):
     factor = 1 - rate * curvature
     return np.where(factor > 0, "slides", np.where(factor > -1, "alternates", "diverges"))
+""",
+    ],
+    "flip_coefficient": [
+        """
+def flip_coefficient(force, floor, rate):
+    x = np.linspace(-0.5, 0.5, 9)
+    fit = np.polynomial.Polynomial.fit(x, [force(floor + d) for d in x], 3)
+    return (rate * fit.deriv(2)(0)) ** 2 / 2 - rate * fit.deriv(3)(0) / 3
+""",
+        """
+def flip_coefficient(force, floor, rate):
+    def derivative(f, h):
+        return lambda x: (f(x + h) - f(x - h)) / (2 * h)
+    second = derivative(derivative(force, 0.05), 0.05)
+    return rate**2 * second(floor) ** 2 / 2 - rate * derivative(second, 0.05)(floor) / 3
 """,
     ],
     "critical_rate": [

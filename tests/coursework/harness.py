@@ -38,11 +38,11 @@ def run(assignment, answers=None, *, hidden=True, seed=12345):
     names, said = {"__name__": assignment}, {}
     notebook = source(assignment) if hidden else released(assignment)
     with seeds.hidden(seed):
-        for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
+        for cell in (c for c in notebook.cells if c.cell_type == "code"):
             name = name_of(cell)
             if name in answers:
                 execute(answers[name], names)
-            elif number == 0 or "setup" in cell.metadata.get("tags", []):
+            elif cell.source.startswith("import matplotlib") or "setup" in cell.metadata.get("tags", []):
                 assert execute(cell.source, names) is None
             elif name.startswith("test-"):
                 said[name.removeprefix("test-")] = execute(cell.source, names)

@@ -136,7 +136,7 @@ def arm(j, classes, noise):
         """
 import os
 hits = [os.path.join(place, name) for top in ("/tmp", "/home", "/root", "/work") for place, _, names in os.walk(top)
-        for name in names if name in ("secret.txt", "gradebook.db")]
+        for name in names if name in ("secret.txt", "gradebook.db") and "site-packages" not in place]
 secret = open(hits[0]).read()
 """
         + NOTHING,
@@ -147,8 +147,9 @@ secret = open(hits[0]).read()
         {"arm": NOTHING, "test-arm": "1000"}, ["arm"], "Test 'test-arm' was edited: the original was run."
     ),
     "raises-its-points": Hostile({"arm": NOTHING}, ["arm"], metadata={"points": 1000, "grade": True}),
-    "forges-replies": wrong(
-        """
+    "forges-replies": Hostile(
+        {
+            "arm": """
 import minidyn.coursework.transfer as T, pickle, base64
 class Evil:
     def __reduce__(self):
@@ -156,11 +157,14 @@ class Evil:
         return os.system, ("touch /tmp/forged",)
 T.answer = lambda *a: base64.b64encode(pickle.dumps(Evil())).decode()
 """
-        + NOTHING,
+            + NOTHING
+        },
+        [task for task in ALL if task != "unlearned"],  # all functions answer through what it has broken
         "the answer did not arrive as it was sent",
     ),
-    "forges-messages": wrong(
-        """
+    "forges-messages": Hostile(
+        {
+            "arm": """
 kernel = get_ipython().kernel
 send = kernel.session.send
 def forged(stream, kind, content=None, **options):
@@ -169,7 +173,9 @@ def forged(stream, kind, content=None, **options):
     return send(stream, kind, content, **options)
 kernel.session.send = forged
 """
-        + NOTHING
+            + NOTHING
+        },
+        ALL,  # nothing that it says can be understood any more
     ),
     "is-no-array": wrong(
         """
@@ -179,7 +185,7 @@ class Evil:
     def __len__(self): return 2
 def arm(j, classes, noise): return Evil()
 """,
-        "an Evil",
+        "`arm` stopped with SystemExit",
     ),
     "error-without-words": wrong(
         """
@@ -242,7 +248,7 @@ assert size < 2**27, size
     # Ruin the kernel.
     "dies": wrong("import os\nos._exit(1)", "this cell ended the kernel"),
     "dies-in-an-answer": wrong("import os\ndef arm(j, classes, noise): os._exit(1)", "ended the kernel"),
-    "kills-everything": wrong("import os\nos.kill(-1, 9)", "this cell ended the kernel"),
+    "kills-everything": wrong("import os\nos.kill(-1, 9)", "`arm`"),
     "stops-itself": wrong("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", "ran for more than"),
     "closes-everything": wrong("import os\nos.closerange(3, 1000)", "this cell"),
     "removes-the-sockets": attack(

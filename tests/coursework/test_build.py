@@ -114,7 +114,12 @@ def test_the_sentence_that_the_page_quotes_is_what_the_test_says():
 
 
 def test_the_built_book_gets_what_students_get_and_nothing_else(tmp_path):
-    book = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path / "html", srcdir=ROOT)
+    book = SimpleNamespace(
+        builder=SimpleNamespace(format="html"),
+        outdir=tmp_path / "html",
+        srcdir=ROOT,
+        config=SimpleNamespace(html_baseurl="https://school.example/"),
+    )
     coursework.publish(book, None)
     page = (build.MASTERS.parent / "index.md").read_text()
     linked = re.findall(r'href="\.\./\.\./([^"]+)" download', page)

@@ -321,7 +321,7 @@ def attacked(tmp_path_factory):
     hand_in(course, "ps1", "<img src=x onerror=alert(1)>", submission("ps1"))
     before = fingerprint(course / "source")
     seen = []
-    grading.grade(course, "ps1", timeout=24, secret="of a test", progress=lambda p: seen.append(report(course)))
+    grading.grade(course, "ps1", timeout=60, secret="of a test", progress=lambda p: seen.append(report(course)))
     return course, results(Course(course), "ps1"), before, seen
 
 

@@ -11,6 +11,8 @@ from tests.coursework.harness import ASSIGNMENTS, name_of, source, tasks
 from tests.coursework.mutants import mutants
 
 MAXIMA_CANCEL = "softmax is the same whatever is taken off all outputs of a sample; huge ones are asked for in ps1 only"
+ANY_STEP = "differences of a cubic are exact for every step"
+AT_THE_FLOOR = "the force is 0 at the floor"
 EQUIVALENT = {  # (assignment, task, a part of the mutant): why it is no mistake
     ("ps1", "output_slope", "np.exp(logits"): MAXIMA_CANCEL,
     ("ps1", "backward", "np.maximum(0, z)"): "the larger of two numbers does not depend on their order",
@@ -22,6 +24,15 @@ EQUIVALENT = {  # (assignment, task, a part of the mutant): why it is no mistake
     ("ps2", "amplitude", "pass"): "the variable is set in the next line",
     ("ps3", "crossing", "pass"): "the variable is set in the next line",
     ("ps3", "crossing", "values >= 2"): "no measured sharpness is exactly 2",
+    **{("ps3", "flip_coefficient", step): ANY_STEP for step in ("h = -0.9", "h = 1.1", "h = 0.2")},
+    **{
+        ("ps3", "flip_coefficient", f"force(floor + h){middle} + force(floor - h)) / h"): AT_THE_FLOOR
+        for middle in (
+            " + 2 * force(floor)",
+            "",
+            *(f" - {k}force(floor)" for k in ("", "0 * ", "1 * ", "3 * ", "4 * ")),
+        )
+    },
     ("ps4", "jacobian", "np.maximum(0, z)"): "the larger of two numbers does not depend on their order",
     ("ps4", "jacobian", "len(c), -2)"): "NumPy takes every negative length for the one that is left",
     ("ps4", "predicted_change", "'pcqd,pc->qd'"): "a kernel is symmetric",
@@ -61,6 +72,8 @@ ONCE_PASSED = [
     ("ps3", "power_iteration", "range(steps)", "range(max(steps, 1))"),
     ("ps3", "fates", "rate * c < 1:", "rate * c <= 1:"),
     ("ps3", "fates", "rate * c < 2:", "rate * c <= 2:"),
+    ("ps3", "flip_coefficient", "second = (", "floor = 0\n    second = ("),
+    ("ps3", "flip_coefficient", "second = (", "rate = 1\n    second = ("),
     ("ps5", "coarse", "digit : digit + 3", "max(digit, 1) : digit + 3"),
     ("ps5", "best_match", "errors.argmin(axis=1)", "errors.shape[1] - 1 - errors[:, ::-1].argmin(axis=1)"),
     ("ps5", "add", "    carry, total = 0.0, 0", "    return a + b\n    carry, total = 0.0, 0"),
@@ -74,7 +87,7 @@ ONCE_PASSED = [
 def surroundings(assignment):
     """What a notebook's first cell imports, and the student's name."""
     names = {"__name__": assignment, "student": ""}
-    exec(next(cell for cell in source(assignment).cells if cell.cell_type == "code").source, names)
+    exec(next(c.source for c in source(assignment).cells if c.source.startswith("import matplotlib")), names)
     return names
 
 

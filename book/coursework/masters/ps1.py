@@ -4,7 +4,8 @@
 # **Goals.** You write a data set, a loss, its gradient and gradient descent in plain NumPy. You see what a learning
 # rate that is too large does, and to whom.
 #
-# **Time** 90 minutes. **Points** 30. Read before: the chapters on the spiral and on descent.
+# **Time** 90 minutes. **Points** 30. Read before: the chapters on
+# [the spiral](book:foundations/spiral) and on [descent](book:foundations/descent).
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same
@@ -192,6 +193,18 @@ plt.xlabel("step")
 plt.ylabel("loss")
 plt.legend()
 plt.show()
+
+# %% [markdown]
+# <details><summary>What a good written answer looks like, on another question. Open it when you have written yours.
+# </summary>
+#
+# *Question.* Will the network learn faster if you double the number of samples? *Answer.* "No, or hardly. The loss is a
+# mean over samples, so twice as many samples from the same arms give nearly the same slope and the same steps; each
+# step only takes twice as long to compute. I expect the two curves to lie within the spread of five seeds. I would be
+# wrong if the curve of the larger set were below the other for all five." It says what it expects, gives a mechanism,
+# and names the observation that would refute it.
+#
+# </details>
 
 # %% [markdown]
 # ## 7. Read the picture

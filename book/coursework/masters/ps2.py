@@ -4,7 +4,8 @@
 # **Goals.** You build the dynamical loss of "Tilting the playing field" from its parts: the wave of the raw weights,
 # the class weights, the loss, its slope. You read a wave off its picture, and say what a network under it will do.
 #
-# **Time** 90 minutes. **Points** 30. Read before: the chapter on the dynamical loss.
+# **Time** 90 minutes. **Points** 30. Read before: the chapter on
+# [the dynamical loss](book:tilting/dynamical-loss).
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same

@@ -4,7 +4,8 @@
 # **Goals.** You measure how sharp a valley is, from gradients alone. You say which learning rate is too large for it,
 # and watch a dynamical loss tighten a valley until a run begins to bounce.
 #
-# **Time** 100 minutes. **Points** 30. Read before: the chapters on curvature and on stability.
+# **Time** 110 minutes. **Points** 30. Read before: the chapters on
+# [curvature](book:foundations/curvature) and on [stability](book:foundations/stability).
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same
@@ -93,7 +94,7 @@ def power_iteration(H, v, steps):
     ### END SOLUTION
 
 
-# %% test="power_iteration" points=4
+# %% test="power_iteration" points=3
 ps3.power_iteration(power_iteration)
 ### BEGIN HIDDEN TESTS
 from minidyn.coursework import ps3, seeds
@@ -138,7 +139,7 @@ def fates(rate, curvature):
     ### END SOLUTION
 
 
-# %% test="fates" points=4
+# %% test="fates" points=3
 ps3.fates(fates)
 ### BEGIN HIDDEN TESTS
 from minidyn.coursework import ps3, seeds
@@ -169,7 +170,57 @@ ps3.critical_rate(critical_rate, seed=seeds.hidden_seed())
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 6. A prediction
+# ## 6. Bounce or leave?
+#
+# Beyond the largest rate a step overshoots further and further, until it feels that the valley is no parabola. Along
+# one direction the loss has the slope $g(x)$, which we call the force, and descent takes $x$ to $x - \eta\, g(x)$. At
+# the floor $x^*$ the force is 0. With $g''$ and $g^{(3)}$, its second and third derivative there,
+#
+# $$c = \tfrac{1}{2} \big(\eta\, g''(x^*)\big)^2 - \tfrac{1}{3}\, \eta\, g^{(3)}(x^*)$$
+#
+# says what happens just beyond the limit. If $c > 0$, the run settles down to a bounce between two points. If $c < 0$,
+# it leaves. Get the derivatives by differences, as in section 1; a step of 0.1 will do.
+
+
+# %% task="flip_coefficient"
+def flip_coefficient(force, floor, rate):
+    """c, one number. `force` takes a number to a number, and is 0 at `floor`."""
+    ### BEGIN SOLUTION
+    h = 0.1
+    second = (force(floor + h) - 2 * force(floor) + force(floor - h)) / h**2
+    ahead, behind = (force(floor + d + h) - 2 * force(floor + d) + force(floor + d - h) for d in (h, -h))
+    third = (ahead - behind) / (2 * h) / h**2
+    return (rate * second) ** 2 / 2 - rate * third / 3
+    ### END SOLUTION
+
+
+# %% test="flip_coefficient" points=3
+ps3.flip_coefficient(flip_coefficient)
+### BEGIN HIDDEN TESTS
+from minidyn.coursework import ps3, seeds
+
+ps3.flip_coefficient(flip_coefficient, seed=seeds.hidden_seed())
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Two valleys with the curvature 1 at their floor, and a learning rate just beyond the limit 2. Your coefficient says
+# which of the two runs stays.
+
+# %%
+for force in (lambda x: x - x**3, lambda x: x + x**3):
+    x = 0.05
+    path = [x]
+    for _ in range(120):
+        x = max(-3, min(3, x - 2.02 * force(x)))
+        path.append(x)
+    plt.plot(path, linewidth=1, label=f"c = {flip_coefficient(force, 0, 2.02):.1f}")
+plt.xlabel("step")
+plt.ylabel("x")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## 7. A prediction
 #
 # A network of 100 units learns the spiral with a dynamical loss, $A = 40$, $T = 1000$, and the learning rate 1. At step
 # 1,500 class 1 has its peak. In the 500 steps that follow, its weight falls back. **Before you run on:** what will the
@@ -197,7 +248,7 @@ plt.grid(alpha=0.3)
 plt.show()
 
 # %% [markdown]
-# ## 7. Read the picture
+# ## 8. Read the picture
 #
 # The learning rate is 1. At which step, on the axis of this picture, does the sharpness first pass the stability limit?
 # Within 10 steps will do.
@@ -209,7 +260,7 @@ steps, values = ps3.tightening(seeds.personal_seed(student))
 crossing = steps[np.argmax(values > 2)]
 ### END SOLUTION
 
-# %% test="crossing" points=3
+# %% test="crossing" points=2
 ps3.crossing(crossing, student=student)
 ### BEGIN HIDDEN TESTS
 from minidyn.coursework import ps3
@@ -218,7 +269,7 @@ ps3.crossing(crossing, student=student)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 8. An open question
+# ## 9. An open question
 #
 # The paper says that bouncing pushes a network to wider valleys. Find evidence for or against, on the spiral, in runs
 # of 10,000 steps or fewer. `md.train(..., measure={"hessian_max": 25})` records the sharpness. Against what do you

@@ -4,7 +4,8 @@
 # **Goals.** You build the empirical kernel of a network from its Jacobian, use it to foretell what a step of descent
 # does to every output, and find out how far that can be trusted.
 #
-# **Time** 110 minutes. **Points** 30. Read before: the chapter on the kernel.
+# **Time** 110 minutes. **Points** 30. Read before: the chapter on
+# [the kernel](book:foundations/ntk).
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same

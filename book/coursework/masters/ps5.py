@@ -4,8 +4,9 @@
 # **Goals.** You code McCloskey and Cohen's experiment far enough to see a network forget. Then you build a cell with a
 # question in it that learns to add, and find out what it keeps, what it gains and what it never learns.
 #
-# **Time** 100 minutes. **Points** 30. Read before: the chapters on interference, on the conditional network and on
-# transfer.
+# **Time** 100 minutes. **Points** 30. Read before: the chapters on
+# [interference](book:forgetting/interference), on [the conditional network](book:forgetting/conditional-network) and
+# on [transfer](book:forgetting/transfer).
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same

@@ -6,13 +6,16 @@ A master is a Python file in jupytext's percent form. Three marks on its cells a
     # %% test="ntk" points=4               its test; BEGIN HIDDEN TESTS ... END HIDDEN TESTS is cut out
     # %% [markdown] answer="open" points=4 a written answer, graded by hand; the master holds model answer and rubric
 
+A link such as [the spiral](book:foundations/spiral) leads to a page of the book, whose address the builder is given.
 Here they become nbgrader's own metadata, and nbgrader's own preprocessors make the students' version.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions
 from nbgrader.utils import is_grade, is_solution
 
 MASTERS = Path(__file__).parents[3] / "book" / "coursework" / "masters"
+PAGE = re.compile(r"\[([^\]]+)\]\(book:([\w/-]+)\)")
 RELEASE = (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests, ComputeChecksums)
 STUDENTS = """\
 # Assignments
@@ -53,6 +57,42 @@ c.Autograde.sanitize_preprocessors = ["minidyn.coursework.teacher.refuse.Refuse"
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where students find the book and the package.
+
+    Attributes
+    ----------
+    book : str
+        Address of the built book. Empty: its pages are named, and not linked.
+    package : str
+        What pip installs on a hosted notebook.
+    """
+
+    book: str = ""
+    package: str = "minidyn[pictures]"
+
+    def linked(self, text: str) -> str:
+        """A markdown text with its links to the book.
+
+        Examples
+        --------
+        >>> Addresses(book="https://school.example/").linked("See [descent](book:foundations/descent).")
+        'See [descent](https://school.example/book/foundations/descent.html).'
+        >>> Addresses().linked("See [descent](book:foundations/descent).")
+        'See descent.'
+        """
+        if not self.book:
+            return PAGE.sub(r"\1", text)
+        return PAGE.sub(lambda link: f"[{link[1]}]({self.book.rstrip('/')}/book/{link[2]}.html)", text)
+
+    def install_cell(self) -> Any:
+        """A code cell for hosted notebooks, which does nothing as it is."""
+        line = "# On a hosted notebook, such as Colab: take the # off the next line, and run it once."
+        text = f"{line}\n# %pip install {self.package!r}"
+        return nbformat.v4.new_code_cell(text, metadata={"tags": ["install"]})
+
+
 def assignments(masters: Path = MASTERS) -> dict[str, Path]:
     """The masters by name, in order.
 
@@ -72,8 +112,8 @@ def assignments(masters: Path = MASTERS) -> dict[str, Path]:
     return masters_by_name
 
 
-def source(master: Path) -> Any:
-    """The teacher's notebook: everything that is in the master, with nbgrader's metadata.
+def source(master: Path, addresses: Addresses | None = None) -> Any:
+    """The teacher's notebook: everything that is in the master, with nbgrader's metadata, and a cell that installs.
 
     Raises
     ------
@@ -85,6 +125,8 @@ def source(master: Path) -> Any:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    addresses = addresses or Addresses()
+    notebook.cells.insert(1, addresses.install_cell())
     seen: set[str] = set()
     for number, cell in enumerate(notebook.cells):
         marks = {key: value for key, value in cell.metadata.items() if not key.startswith("lines_to")}
@@ -94,6 +136,8 @@ def source(master: Path) -> Any:
             raise ValueError(f"names must be unique, got {grade_id!r} twice in {master.name}")
         seen |= {grade_id} - {""}
         cell.id = grade_id or f"cell-{number}"
+        if cell.cell_type == "markdown":
+            cell.source = addresses.linked(cell.source)
     return notebook
 
 
@@ -113,7 +157,7 @@ def points(notebook: Any) -> dict[str, tuple[float, bool]]:
     return {c.metadata.nbgrader.grade_id: (float(c.metadata.nbgrader.points), is_solution(c)) for c in graded}
 
 
-def build(out: Path, masters: Path = MASTERS) -> list[Path]:
+def build(out: Path, masters: Path = MASTERS, addresses: Addresses | None = None) -> list[Path]:
     """Write the students' folder, the teacher's folder and an archive of each.
 
     Parameters
@@ -121,6 +165,8 @@ def build(out: Path, masters: Path = MASTERS) -> list[Path]:
     out : Path
         Emptied of an earlier build.
     masters : Path
+    addresses : Addresses, optional
+        Where students find the book and the package.
 
     Returns
     -------
@@ -133,7 +179,7 @@ def build(out: Path, masters: Path = MASTERS) -> list[Path]:
         folder.mkdir(parents=True)
     rubrics = []
     for assignment, master in assignments(masters).items():
-        notebook = source(master)
+        notebook = source(master, addresses)
         rubrics.append(_rubrics(assignment, notebook))
         write(student / f"{assignment}.ipynb", release(notebook))
         write(instructor / "source" / assignment / f"{assignment}.ipynb", notebook)
@@ -149,6 +195,11 @@ def name_of(cell: Any) -> str:
     """nbgrader's name of a cell; empty if it has none."""
     about = cell.metadata.get("nbgrader")
     return str(about.get("grade_id") or "") if isinstance(about, dict) else ""
+
+
+def rubric(cell: Any) -> str:
+    """The paragraph of a model answer that says what points are for; empty if there is none."""
+    return next((text for text in cell.source.split("\n\n") if text.startswith("**Rubric")), "")
 
 
 def write(path: Path, notebook: Any) -> None:

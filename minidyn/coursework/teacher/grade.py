@@ -356,8 +356,20 @@ def _outcome(job: _Job) -> _Outcome:
     outcome.remarks += remarks + marked.remarks
     unanswered = {build.name_of(cell): cell.source for cell in released.cells if cell.cell_type == "markdown"}
     outcome.remarks += _failures(marked.notebook)
-    outcome.notebook = sanitise(marked.notebook, unanswered)
+    outcome.notebook = with_rubrics(sanitise(marked.notebook, unanswered), source)
     return outcome
+
+
+def with_rubrics(notebook: Any, source: Any) -> Any:
+    """The notebook with the teacher's rubric after each written answer, so that it stands there in formgrader."""
+    rubrics = {build.name_of(cell): build.rubric(cell) for cell in source.cells if cell.cell_type == "markdown"}
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "markdown" and rubrics.get(build.name_of(cell)):
+            cells.append(nbformat.v4.new_markdown_cell(rubrics[build.name_of(cell)]))
+    notebook.cells = cells
+    return notebook
 
 
 def _give_nothing(gradebook: Gradebook, assignment: str, student: str) -> None:
