@@ -172,7 +172,7 @@ def obstacle(member: Member, engine: str) -> str | None:
 
 
 def best_shape(member: Member, dtype: str) -> Shape | None:
-    """The shape of the kernel, with the number of threads that issues the fewest instructions; None if none fits."""
+    """The shape of the kernel, with the number of threads that promises the least effort; None if none fits."""
     inputs, hidden, outputs = widths(member)
     sizes = [SIMULATED_THREADS] if SIMULATED else THREADS
     shapes = [
@@ -188,7 +188,7 @@ def best_shape(member: Member, dtype: str) -> Shape | None:
         for threads in sizes
     ]
     fitting = [shape for shape in shapes if shape.shared_bytes <= SHARED_BYTES]
-    return min(fitting, key=lambda shape: shape.instructions, default=None)
+    return min(fitting, key=lambda shape: shape.effort, default=None)
 
 
 def bytes_per_network(member: Member, ensemble: Ensemble, dtype: str) -> int:

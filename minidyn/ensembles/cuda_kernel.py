@@ -31,6 +31,9 @@ CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
 POINTS = 5  # samples that a thread takes at a time in the forward pass, at most
 UNITS = 2  # hidden units that a thread takes at a time in the backward pass
 STEP = 2  # units (forward) or samples (backward) between two looks at the loop's counter
+MULTIPROCESSOR_BYTES, BLOCK_BYTES = 228 * 1024, 1024  # shared memory of a multiprocessor of an H100; taken per block
+REGISTER_WARPS = 16  # warps whose registers fit a multiprocessor, at the 128 per thread that the compiler takes
+ENOUGH_WARPS = 12  # three for each of its four schedulers: while one waits for memory, others compute
 LOSS, STATIC_LOSS, ACCURACY, VALIDATION_ACCURACY = range(4)  # what is recorded, in the order of `record.SERIES`
 natural = np.uint64  # of loop counters: numba checks signed ones for negative indices, at the cost of an instruction
 
@@ -135,6 +138,17 @@ class Shape:
         forward = rounds * self.units[0] * (7 * self.together + 6)
         backward = self.blocks * -(-self.points // self.groups) * 17 * UNITS
         return self.threads * (forward + backward)
+
+    @property
+    def resident_warps(self) -> int:
+        """How many warps (of 32 threads) share a multiprocessor, as its shared memory and its registers allow."""
+        blocks = MULTIPROCESSOR_BYTES // (self.shared_bytes + BLOCK_BYTES)
+        return min(REGISTER_WARPS, blocks * -(-self.threads // 32))
+
+    @property
+    def effort(self) -> float:
+        """What an update costs, for comparison: instructions, and waiting if too few warps take turns."""
+        return self.instructions * max(1.0, ENOUGH_WARPS / self.resident_warps)
 
     @property
     def _at_once(self) -> int:

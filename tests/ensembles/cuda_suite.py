@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,6 +260,10 @@ def test_series_are_those_of_the_record():
     assert [cuda.SERIES[getattr(cuda_kernel, name)].upper() for name in names] == list(names)
 
 
+def _shapes(shape):
+    return [replace(shape, threads=threads) for threads in cuda.THREADS]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("hidden", "points"), [(1, 1), (10, 300), (100, 300), (100, 30), (250, 300), (30, 600)])
 def test_a_block_of_threads_covers_all_units_and_samples(monkeypatch, hidden, points, dtype):
@@ -269,4 +274,6 @@ def test_a_block_of_threads_covers_all_units_and_samples(monkeypatch, hidden, po
     assert shape.groups * shape.members <= shape.threads
     assert shape.groups == 1 or shape.blocks == 1
     assert shape.shared_bytes <= cuda.SHARED_BYTES
+    assert shape.effort == min(other.effort for other in _shapes(shape) if other.shared_bytes <= cuda.SHARED_BYTES)
+    assert shape.resident_warps >= 6 or hidden > 200
     assert torch_engine.widths(run) == (2, hidden, 3)
