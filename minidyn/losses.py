@@ -142,6 +142,7 @@ class Loss(ABC):
         if self.gamma is not None and self.gamma.classes != classes:
             raise ValueError(f"gamma weighs {self.gamma.classes} classes, but the outputs have {classes}")
 
+    @errstate(under="ignore")
     def check_sums(self, logits: NDArray, labels: NDArray) -> None:
         """Raise a ValueError if `sum_per_class` is not the adjoint of `expand`: a record would show another loss."""
         classes = logits.shape[1]

@@ -40,6 +40,7 @@ class Model(Protocol):
         """Outputs (P, C) for samples x (P, d), written in `autograd.numpy`."""
 
 
+@np.errstate(under="ignore")
 def check_problem(
     net: Model, params: Any, task: Task, loss: Loss | None = None
 ) -> tuple[NDArray, Callable[[NDArray], Any]]:

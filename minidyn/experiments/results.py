@@ -56,7 +56,7 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> xr.Dataset:
     if not path.exists():
         raise FileNotFoundError(f"no result of {name!r} in {path.parent}: make it with `minidyn run {name} --full`")
     try:
-        return xr.load_dataset(path, engine=storage.ENGINE)
+        return xr.load_dataset(path, engine=storage.FILE_FORMAT)
     except (OSError, ValueError) as error:
         raise ValueError(f"path {str(path)!r} is not a result of an experiment, or it is damaged: {error}") from error
 
@@ -81,7 +81,7 @@ def save(data: xr.Dataset, name: str, folder: str | os.PathLike[str] | None = No
     packed = {
         str(n): {"zlib": True, "complevel": 6} for n, v in data.variables.items() if v.ndim and v.dtype.kind in "fiu"
     }
-    storage.atomically(path, lambda part: data.to_netcdf(part, engine=storage.ENGINE, encoding=packed))
+    storage.write_dataset(path, data, packed)
     return path
 
 

@@ -5,8 +5,7 @@ chunks or order. Cells that differ only in the period of an amplitude of 1 are t
 
 In the order of their imports: `axes` (what a grid may vary), `datasets` (the data of each cell), `plan` (the checked
 sweep), `collect` (jobs on all cores, and what becomes of them), `table` (results, per run and over the grid),
-`fingerprint` (of own measures), `store` (finished runs on the disk), `worker` (a chunk of the runs), `run` (`sweep`
-itself).
+`store` (finished runs on the disk), `worker` (a chunk of the runs), `run` (`sweep` itself).
 """
 
 from minidyn import _renamed

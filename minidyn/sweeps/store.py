@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from minidyn import storage
+from minidyn._fingerprint import fingerprint
 from minidyn.ensembles.interface import cadence
 from minidyn.sweeps.collect import Row
 from minidyn.sweeps.datasets import digest_0_1
-from minidyn.sweeps.fingerprint import fingerprint
 from minidyn.sweeps.plan import Plan
 from minidyn.sweeps.table import of_runs, rows_of
 
@@ -88,6 +88,7 @@ class StoredRuns:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"store {str(self.folder)!r} must be a folder, and is a file")
         self.folder.mkdir(parents=True, exist_ok=True)
+        storage.remove_orphans(self.folder, "chunk-*")
         settings = _settings(plan, any_measure="measure" in store.accept)
         if not self.path.exists():
             self._begin(settings)

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.history:
         record.attrs.setdefault("settings", str(vars(options)))
-        storage.atomically(options.history, lambda path: record.to_netcdf(path, engine=storage.ENGINE))
+        storage.write_dataset(options.history, record)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 In the order of their imports: `settings` (what a run was asked to do), `state` (where it is), `record` (what it writes
 down), `measures` (what else it measures), `engines` with `numpy_engine` and `compiled_engine` (how updates are
-computed), `loop` (updates and measurements in turn), `run` (the door).
+computed), `loop` (updates and measurements in turn), `saved` (runs in files), `run` (the door).
 """
 
 from minidyn.training.run import Run, load_run, train

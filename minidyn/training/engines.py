@@ -18,6 +18,7 @@ from minidyn.training.settings import Settings
 from minidyn.training.state import Evaluation, State
 
 NAMES = ("auto", "numpy", "compiled")
+NUMERICS = 1  # grows when the same settings give other bits than before, so that no stored run is continued by mistake
 
 
 class Engine(Protocol):

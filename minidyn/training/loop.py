@@ -15,7 +15,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from minidyn import _progress
 from minidyn.training import engines
 from minidyn.training.engines import Engine
 from minidyn.training.record import Record, join
@@ -35,16 +34,15 @@ class Outcome:
     error: BaseException | None = None  # what ended a failed descent
 
 
-def descend(settings: Settings, before: Outcome, steps: int, *, progress: bool) -> Outcome:
-    """Go on for `steps` updates from where `before` stands; whatever happens, what was done is kept."""
+def descend(settings: Settings, before: Outcome, steps: int, tick: Callable[[int], Any]) -> Outcome:
+    """Go on for `steps` updates from where `before` stands, telling `tick` of them; what was done is always kept."""
     descent = _Descent(settings, before, steps)
     with (
         threadpool_limits(1, "blas"),  # at these sizes a second thread costs more than it brings
         np.errstate(all="ignore"),  # a loss that is not finite ends the descent; underflow harms nothing
-        _progress.bar(steps, "training", "steps", shown=progress) as bar,
     ):
         try:
-            return descent.outcome(descent.run(bar.update))
+            return descent.outcome(descent.run(tick))
         except KeyboardInterrupt:
             return descent.outcome("interrupted")
         except BaseException as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,28 @@ def as_measures(measure: Mapping[str, Any] | None) -> tuple[Measure, ...]:
     """The measures that `train` was asked for: built-in ones by cadence, own ones by (cadence, function)."""
     if not isinstance(measure, Mapping | None):
         raise TypeError(f"measure must map names to cadences, got {measure!r:.80}")
-    return tuple(_as_measure(name, request) for name, request in (measure or {}).items())
+    measures = tuple(_as_measure(name, request) for name, request in (measure or {}).items())
+    for name, other in permutations([measure.name for measure in measures], 2):
+        if re.fullmatch(rf"{re.escape(other)}_(step|axis\d+)", name):
+            raise ValueError(f"measure must not have the name {name!r}: it is that of an axis of the measure {other!r}")
+    return measures
 
 
 def restored(cadences: Mapping[str, int], functions: Mapping[str, Any] | None) -> tuple[Measure, ...]:
     """The measures of a saved run; `functions` brings those of the reader's own by name, if they are at hand."""
-    own = {name: _own(function) for name, function in (functions or {}).items()}
-    return tuple(Measure(name, every, BUILT_IN.get(name, own.get(name))) for name, every in cadences.items())
+    functions = functions or {}
+    for name, function in functions.items():
+        if name not in cadences:
+            raise ValueError(f"measure may name those of the saved run, {', '.join(cadences) or 'none'}, got {name!r}")
+        if not callable(function):
+            raise TypeError(f"measure[{name!r}] must be a function, got {function!r:.80}")
+    return tuple(_restored(name, every, functions.get(name)) for name, every in cadences.items())
+
+
+def _restored(name: str, every: int, function: Any) -> Measure:
+    if name in BUILT_IN or function is None:
+        return Measure(name, every, BUILT_IN.get(name))
+    return Measure(name, every, _own(function), function)
 
 
 def _as_measure(name: Any, request: Any) -> Measure:
@@ -38,7 +55,8 @@ def _as_measure(name: Any, request: Any) -> Measure:
             f"measure[{name!r}] is none of {', '.join(BUILT_IN)}: it must be (cadence, "
             f"f(net, params, task, loss, step)), got {request!r:.80}"
         )
-    return Measure(name, check.integer(f"measure[{name!r}]", request[0], least=1), _own(request[1]))
+    every, function = request
+    return Measure(name, check.integer(f"measure[{name!r}]", every, least=1), _own(function), function)
 
 
 def _own(function: Callable[..., Any]) -> Function:

@@ -6,10 +6,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from minidyn import _checks as check
 from minidyn.training.settings import Settings
 
 SERIES = ("loss", "static_loss", "accuracy", "validation_accuracy")
-RESERVED = (*SERIES, "weights", "class_loss", "step", "class")
+AXES = {"hessian_spectrum": "rank", "params": "parameter"}  # of measures with one axis besides the steps
+RESERVED = (*SERIES, "weights", "class_loss", "step", "class", *AXES.values(), "state")
 UNITS = {
     "loss": "F(t), with the Γ in force",
     "static_loss": "F with Γ = 1",
@@ -76,6 +78,14 @@ class Record:
         return history
 
 
+def check_size(settings: Settings, steps: int) -> None:
+    """Raise a MemoryError if the record of so many steps would not fit the memory that is left."""
+    entries = sum(
+        (steps // measure.every + 1) * (settings.size if measure.name in AXES else 1) for measure in settings.measures
+    )
+    check.memory(f"the record of steps={steps:,}", (steps + 1) * (8 * settings.task.classes + 10) + 2 * entries)
+
+
 def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
     """Two records in a row, the second beginning with the entry that ends the first."""
     if not before.sizes.get("step"):
@@ -91,4 +101,4 @@ def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
 
 
 def _axis(name: str, axis: int) -> str:
-    return {"hessian_spectrum": "rank", "params": "parameter"}.get(name, f"{name}_axis{axis}")
+    return AXES.get(name, f"{name}_axis{axis}")

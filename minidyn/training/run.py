@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from minidyn import _checks as check
-from minidyn import losses, model, storage
+from minidyn import _progress, model, storage
 from minidyn.losses import Loss
-from minidyn.mlp import MLP, has_closed_forms
 from minidyn.model import Model
 from minidyn.task import Task
-from minidyn.training import engines
+from minidyn.training import engines, saved
 from minidyn.training.loop import Outcome, descend
-from minidyn.training.measures import as_measures, restored
+from minidyn.training.measures import as_measures
+from minidyn.training.record import check_size
 from minidyn.training.settings import Settings
 
 
@@ -50,27 +52,11 @@ class Run:
         return self.settings.unflatten(self._outcome.vector.copy())
 
     def __repr__(self) -> str:
+        where = f"Run({self.settings.net!r}, {self._outcome.done} updates, {self.status}"
+        if not self.history.sizes.get("step"):
+            return f"{where})"
         last = self.history.isel(step=-1)
-        return (
-            f"Run({self.settings.net!r}, {self._outcome.done} updates, {self.status}: "
-            f"loss {float(last.loss):.4g}, accuracy {float(last.accuracy):.3f})"
-        )
-
-    def _report(self) -> None:
-        """Warn, or raise, unless the run finished."""
-        done = self._outcome.done
-        if self._outcome.error is not None:
-            self._outcome.error.add_note(f"the run up to update {done} is kept in this error's attribute `run`")
-            raise self._outcome.error
-        if self.status == "interrupted":
-            warnings.warn(f"interrupted after {done} updates; the record so far is kept", stacklevel=4)
-        if self.status == "diverged":
-            warnings.warn(
-                f"diverged: the loss is not finite after {done + 1} updates (learning rate "
-                f"{self.settings.learning_rate:g}); the record up to there is kept",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+        return f"{where}: loss {float(last.loss):.4g}, accuracy {float(last.accuracy):.3f})"
 
     def resume(self, steps: int, *, progress: bool = True) -> Run:
         """Go on for `steps` more updates, exactly as if the run had not stopped.
@@ -78,9 +64,9 @@ class Run:
         Parameters
         ----------
         steps : int
-            Updates, at least 1.
+            Number of updates, at least 1.
         progress : bool
-            Show a progress bar where it takes longer than a second.
+            Whether to show a progress bar if it takes longer than a second.
 
         Returns
         -------
@@ -90,15 +76,15 @@ class Run:
         Raises
         ------
         TypeError, ValueError
-            Where `steps` is not an integer of at least 1, the run has diverged, or a measure of your own was
-            not given to `load_run`.
+            If `steps` is not an integer of at least 1, the run has diverged, or a measure of your own was not given to
+            `load_run`.
         """
         steps = check.integer("steps", steps, least=1)
         if self.status == "diverged":
             raise ValueError("a diverged run cannot be resumed; train again with a smaller learning_rate")
         for measure in self.settings.measures:
             measure.check_callable()
-        return _run(self.settings, self._outcome, steps, progress)
+        return _finish(self, steps, None, progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a netCDF file, whole or not at all; `load_run` reads it.
@@ -110,22 +96,15 @@ class Run:
         ----------
         path : path-like
             An existing file is replaced.
+
+        Raises
+        ------
+        TypeError
+            If `path` is not a path.
+        OSError
+            If it cannot be written; a file that was there stays as it was.
         """
-        s, outcome = self.settings, self._outcome
-        state = {"vector": outcome.vector, "x": s.task.x, "labels": s.task.labels}
-        state |= {f"warm_{name}": vector for name, vector in outcome.start_vectors.items()}
-        if s.validation is not None:
-            state |= {"validation_x": s.validation.x, "validation_labels": s.validation.labels}
-        about = {
-            "widths": s.net.widths if type(s.net) is MLP and has_closed_forms(s.net) else None,
-            "loss": losses.to_dict(s.loss),
-            "classes": s.task.classes,
-            "measures": {measure.name: measure.every for measure in s.measures},
-            "done": outcome.done,
-            "status": outcome.status,
-            **{name: getattr(s, name) for name in ("learning_rate", "start", "batch_size", "seed", "engine")},
-        }
-        storage.write(path, self.history, state, about)
+        saved.write(path, self.settings, self._outcome)
 
 
 def load_run(
@@ -141,9 +120,9 @@ def load_run(
     ----------
     path : path-like
     net : model, optional
-        Needed where the run's net was not an `MLP`.
+        Needed if the run's net was not a plain `MLP`.
     loss : loss, optional
-        Needed where the run's loss or waveform was your own.
+        Needed if the run's loss or waveform was your own.
     measure : mapping of name to function, optional
         The measures of your own, needed to resume: name to f(net, params, task, loss, step).
 
@@ -154,9 +133,9 @@ def load_run(
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
-    ValueError
-        Where the file is not a saved run, is damaged, or needs `net` or `loss`.
+        If there is no such file.
+    TypeError, ValueError
+        If the file is not a saved run, is damaged, needs `net` or `loss`, or was made with others than those given.
 
     Examples
     --------
@@ -169,30 +148,7 @@ def load_run(
     >>> again.resume(10).history.sizes["step"]
     21
     """
-    history, state, about = storage.read(path)
-    if "widths" not in about:
-        raise ValueError(f"path {str(path)!r} is not a saved run")
-    if about["widths"] is not None:
-        net = MLP(*about["widths"])
-    if about["loss"] is not None:
-        loss = losses.from_dict(about["loss"])
-    for name, given in (("net", net), ("loss", loss)):
-        if given is None:
-            raise ValueError(f"{name} must be given: the run in {str(path)!r} was made with one of your own")
-    validation = None
-    if "validation_x" in state:
-        validation = Task(state["validation_x"], state["validation_labels"], about["classes"])
-    settings = Settings(
-        net=cast(Model, net),
-        task=Task(state["x"], state["labels"], about["classes"]),
-        loss=cast(Loss, loss),
-        validation=validation,
-        measures=restored(about["measures"], measure),
-        **{name: about[name] for name in ("learning_rate", "start", "batch_size", "seed", "engine")},
-    )
-    check.array(f"params in {str(path)!r}", state["vector"], (settings.size,))
-    starts = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
-    return Run(settings, Outcome(state["vector"], about["done"], history, about["status"], starts))
+    return Run(*saved.read(path, net=net, loss=loss, measure=measure))
 
 
 def train(
@@ -209,6 +165,8 @@ def train(
     validation: Task | None = None,
     measure: Mapping[str, Any] | None = None,
     engine: str = "auto",
+    store: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Train by plain gradient descent, and keep a record of every step.
@@ -217,47 +175,62 @@ def train(
     ----------
     net : MLP or any model with `init` and `logits`
     params
-        Where descent starts, as `net.init` returns them; left unchanged.
+        The weights where descent starts, as `net.init` returns them; left unchanged.
     task : Task
     loss : CrossEntropy or SquaredError
     learning_rate : float
         η, above 0.
     steps : int
-        Updates, at least 1.
+        Number of updates, at least 1.
     start : int
-        The value of the clock at the first update: where in the oscillation the run begins.
+        The value of the clock at the first update, which says at which phase of the oscillation the run begins.
     batch_size : int, optional
-        Samples a mini-batch; batches are drawn without replacement, epoch by epoch, and the last of an epoch
-        holds what is left. None: full batch. The record is always taken on all samples.
+        Number of samples per mini-batch; batches are drawn without replacement, epoch by epoch, and the last of an
+        epoch holds what is left. None: full batch. The record is always taken on all samples.
     seed : int
-        Of the order of the mini-batches.
+        Seed of the order of the mini-batches.
     validation : Task, optional
-        Other samples of the same kind, for the accuracy on unseen data.
+        Other samples of the same kind, on which the validation accuracy is recorded.
     measure : mapping, optional
-        What else to record, name to cadence in steps: "hessian_max", "hessian_min", "hessian_spectrum" (of F
-        with the Γ in force), "ntk_max" (largest eigenvalue of the full kernel, unnormalised), "params"; or a
-        name of your own to (cadence, f) with f(net, params, task, loss, step) -> scalar or array.
-        Prefer odd cadences: an even one sees a single branch of a period-2 orbit.
+        What else to record, by name, and the number of steps between two measurements: "hessian_max", "hessian_min",
+        "hessian_spectrum" (of F with the Γ in force), "ntk_max" (largest eigenvalue of the full kernel, unnormalised),
+        "params"; or a name of your own to (cadence, f) with f(net, params, task, loss, step) -> scalar or array of
+        real numbers. Prefer odd cadences: an even one sees a single branch of a period-2 orbit.
     engine : {"auto", "numpy", "compiled"}
-        Who does the sums. "compiled" needs numba, an `MLP`, one of the library's losses and full batches; it is
-        several times faster, compiles for some seconds once a machine, and agrees with "numpy" to rounding (in
-        chaos, therefore, only statistically). "auto": "compiled" where it can be. A run is resumed by its own.
+        How the updates are computed. "compiled" needs numba, an `MLP`, one of the library's losses and full batches;
+        it is several times faster, compiles for some seconds once per machine, and agrees with "numpy" to rounding
+        (in chaos, therefore, only statistically). "auto": "compiled" if it can be. A run is resumed by its own.
+    store : path-like, optional
+        A file in which the run is kept as it goes, as `Run.save` writes it. If it exists already, the run goes on from
+        there, exactly as if it had not stopped, until `steps` updates are done in all; a run that is done is returned.
+        It must be the run of these very settings, `steps` aside.
+    checkpoint_every : int, optional
+        Number of updates between two writes of the store, of which a killed process loses at most the last ones.
+        Default: the store is written when the run ends, be it by an interrupt or an error. Each write takes the whole
+        record.
     progress : bool
-        Show a progress bar where the run takes longer than a second.
+        Whether to show a progress bar if the run takes longer than a second.
 
     Returns
     -------
     Run
-        With `params`, `history` (an xarray.Dataset), `status`, `save` and `resume`. Where the loss stops being
-        finite the run stops, warns, and keeps what it has; so it does on a keyboard interrupt.
+        With `params`, `history` (an xarray.Dataset), `status`, `save` and `resume`. If the loss stops being finite
+        the run stops, warns, and keeps what it has; so it does on a keyboard interrupt.
 
     Raises
     ------
     TypeError, ValueError
-        Where the arguments are out of range or do not fit each other. An error inside a measure of your own is
-        passed on, with the run up to there in its attribute `run`.
+        If the arguments are out of range or do not fit each other, or if the store holds another run or a damaged
+        file; before any update.
+    OSError
+        If the store cannot be written; before any update.
+    MemoryError
+        If the record would not fit the memory that is left; before any update.
     ImportError
-        Where `engine` is "compiled" and numba is missing.
+        If `engine` is "compiled" and numba is missing.
+
+    Any later error, such as one inside a measure of your own, is passed on with the run up to there in its attribute
+    `run`; so is a warning that the caller turns into an error.
 
     Examples
     --------
@@ -271,6 +244,7 @@ def train(
     model.check_problem(net, params, task, loss)
     if batch_size is not None:
         batch_size = check.integer("batch_size", batch_size, least=1, most=len(task))
+    initial = model.structure_of(net, net.init(0), task.x).flatten(params)
     settings = Settings(
         net=net,
         task=task,
@@ -282,33 +256,107 @@ def train(
         validation=_check_validation(validation, task),
         measures=as_measures(measure),
         engine=engines.choose(engine, net, loss, batch_size),
+        initial=initial,
     )
-    vector = settings.structure.flatten(params)
     steps = check.integer("steps", steps, least=1)
-    logits = net.logits(settings.unflatten(vector), task.x)
-    if not np.isfinite(loss.value(logits, task.labels, settings.start)):
-        raise ValueError("params must give a finite loss, got one that is not finite")
-    loss.check_sums(logits, task.labels)
-    return _run(settings, Outcome(vector), steps, progress)
+    check_size(settings, steps)
+    _check_loss(settings)
+    checkpoints = _Checkpoints.checked(store, checkpoint_every)
+    if checkpoints is None:
+        return _finish(Run(settings, Outcome(initial)), steps, None, progress)
+    run = Run(settings, saved.stored(checkpoints.path, settings))
+    return _finish(run, checkpoints.steps_left(run, steps), checkpoints, progress)
 
 
-def _run(settings: Settings, before: Outcome, steps: int, progress: bool) -> Run:
-    """Descend, and say how it ended; an error carries the run up to there in its attribute `run`."""
-    run = Run(settings, descend(settings, before, steps, progress=progress))
+@dataclass(frozen=True)
+class _Checkpoints:
+    """Where a run is kept as it goes, and after how many updates."""
+
+    path: Path
+    every: int | None  # None: when it ends
+
+    @classmethod
+    def checked(cls, store: Any, every: Any) -> _Checkpoints | None:
+        every = None if every is None else check.integer("checkpoint_every", every, least=1)
+        if store is None and every is not None:
+            raise ValueError(f"checkpoint_every needs a store to write to, got checkpoint_every={every} without one")
+        if store is None:
+            return None
+        storage.check_writable("store", store)
+        return cls(Path(store), every)
+
+    def steps_left(self, run: Run, steps: int) -> int:
+        done = run._outcome.done
+        if done > steps:
+            raise ValueError(f"store {str(self.path)!r} holds {done} updates, more than steps={steps}")
+        return steps - done
+
+
+def _finish(run: Run, steps: int, checkpoints: _Checkpoints | None, progress: bool) -> Run:
+    """Go on for so many updates, and say how that ended; any error carries the run up to there."""
     try:
-        run._report()
+        if run.status != "diverged" and (steps or run.status != "finished"):
+            with _progress.bar(steps, "training", "steps", shown=progress) as bar:
+                for longer_run in _intervals(run, steps, checkpoints, bar.update):
+                    run = longer_run
+        _report(run)
     except BaseException as error:
         error.run = run  # type: ignore[attr-defined]
         raise
     return run
 
 
+def _intervals(run: Run, steps: int, checkpoints: _Checkpoints | None, tick: Callable[[int], Any]) -> Iterator[Run]:
+    """The run after each interval between two checkpoints, each of which is written before the next interval."""
+    settings, last = run.settings, run._outcome.done + steps
+    while True:
+        interval = last - run._outcome.done
+        if checkpoints is not None and checkpoints.every is not None:
+            interval = min(interval, checkpoints.every)
+        run = Run(settings, descend(settings, run._outcome, interval, tick))
+        yield run
+        if checkpoints is not None:
+            try:
+                run.save(checkpoints.path)
+            except KeyboardInterrupt:  # the file is whole, and that of the interval before
+                run = Run(settings, replace(run._outcome, status="interrupted"))
+                yield run
+                run.save(checkpoints.path)
+        if run.status != "finished" or run._outcome.done == last:
+            return
+
+
+def _report(run: Run) -> None:
+    """Raise the error of a run that failed; warn of a run that was interrupted or diverged."""
+    done, error = run._outcome.done, run._outcome.error
+    if error is not None:
+        error.add_note(f"the run up to update {done} is kept in this error's attribute `run`")
+        raise error
+    if run.status == "interrupted":
+        warnings.warn(f"interrupted after {done} updates; the record so far is kept", stacklevel=4)
+    if run.status == "diverged":
+        warnings.warn(
+            f"diverged: the loss is not finite after {done + 1} updates (learning rate "
+            f"{run.settings.learning_rate:g}); the record up to there is kept",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+@np.errstate(under="ignore")
+def _check_loss(settings: Settings) -> None:
+    """Raise a ValueError if descent cannot begin, or its record would show another loss."""
+    s = settings
+    assert s.initial is not None
+    logits = s.net.logits(s.unflatten(s.initial), s.task.x)
+    if not np.isfinite(s.loss.value(logits, s.task.labels, s.start)):
+        raise ValueError("params must give a finite loss, got one that is not finite")
+    s.loss.check_sums(logits, s.task.labels)
+
+
 def _check_validation(validation: Any, task: Task) -> Task | None:
     if validation is not None and not isinstance(validation, Task):
         raise TypeError(f"validation must be a Task or None, got {validation!r:.80}")
-    if validation is not None and (validation.x.shape[1], validation.classes) != (
-        task.x.shape[1],
-        task.classes,
-    ):
+    if validation is not None and (validation.x.shape[1], validation.classes) != (task.x.shape[1], task.classes):
         raise ValueError(f"validation must be like task ({task!r}), got {validation!r}")
     return validation

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minidyn import _checks as check
 from minidyn import model
 from minidyn.losses import Loss
 from minidyn.model import Model
@@ -34,6 +35,7 @@ class Measure:
     name: str
     every: int
     function: Function | None  # None: a measure of the reader's own that was not given to load_run
+    definition: Any = None  # the reader's own function
 
     def is_due(self, done: int) -> bool:
         return done % self.every == 0
@@ -50,7 +52,7 @@ class Measure:
         self.check_callable()
         measured = self.function(settings, vector, settings.start + done, start_vector)  # type: ignore[misc]
         value = np.array(measured.value)
-        if value.dtype.kind not in "biuf":
+        if value.dtype.kind not in check.REAL:
             raise TypeError(f"measure {self.name!r} must return real numbers, got {value!r:.80}")
         return measured._replace(value=value)
 
@@ -69,6 +71,7 @@ class Settings:
     validation: Task | None = None
     measures: tuple[Measure, ...] = ()
     engine: str = "numpy"
+    initial: NDArray | None = None  # the weights where descent starts, flat; runs saved before 0.2 do not have them
     structure: Structure = field(init=False)  # of what `net.init` returns
 
     def __post_init__(self) -> None:

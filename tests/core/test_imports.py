@@ -18,7 +18,7 @@ ROOT = Path(md.__file__).parent
 LAYERS = (
     ("_checks", "_digits", "_progress", "_renamed", "_version", "storage"),
     ("task", "oscillation", "parameters"),
-    ("losses", "mlp"),
+    ("losses", "mlp", "_fingerprint"),
     ("model",),
     ("derivatives", "eigenvalues"),
     ("curvature", "tangent_kernel", "lines", "valley"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -74,6 +76,18 @@ def test_the_history_opens_with_xarray_alone(saved):
         xr.testing.assert_identical(history.load(), train(measure={"hessian_max": 5}).history)
 
 
+def test_a_measure_that_turns_from_integers_to_fractions_keeps_them(path):
+    measure = {"mine": (1, lambda net, params, task, loss, step: step if step < 10 else step + 0.5)}
+    train(measure=measure, steps=5).save(path)
+    run = md.load_run(path, measure={"mine": measure["mine"][1]}).resume(10, progress=False)
+    run.save(path)
+    assert md.load_run(path).history.mine[-1] == 15.5
+    assert_same(md.load_run(path), run)
+    run.history.to_netcdf(path.with_name("history.nc"))
+    with xr.open_dataset(path.with_name("history.nc")) as history:
+        assert history.mine[-1] == 15.5
+
+
 def test_the_file_holds_no_code(saved):
     content = saved.read_bytes()
     assert content.startswith(b"\x89HDF")
@@ -137,17 +151,22 @@ class TestDamage:
 
 class TestAtomicSave:
     @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
-    @pytest.mark.parametrize("call", [1, 2])
-    def test_a_failing_write_leaves_the_old_file(self, saved, monkeypatch, failure, call):
-        before, write, calls = saved.read_bytes(), xr.Dataset.to_netcdf, []
+    @pytest.mark.parametrize(
+        ("owner", "name", "call"),
+        [(xr.Dataset, "dump_to_store", 1), (xr.Dataset, "dump_to_store", 2), (Path, "write_bytes", 1)],
+    )
+    def test_a_failing_write_leaves_the_old_file(self, saved, monkeypatch, failure, owner, name, call):
+        before, write, calls = saved.read_bytes(), getattr(owner, name), []
 
         def fail(self, target, **options):
             calls.append(target)
             if len(calls) == call:
+                if owner is Path:
+                    write(self, target[:1000])
                 raise failure
             return write(self, target, **options)
 
-        monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
+        monkeypatch.setattr(owner, name, fail)
         with pytest.raises(type(failure)):
             train(steps=3).save(saved)
         assert len(calls) == call

@@ -18,8 +18,7 @@ from autograd.misc import flatten
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minidyn as md
-from minidyn import model
-from minidyn.training import loop
+from minidyn import _progress, model
 from tests.core.problems import LOSSES, Smooth, flat
 from tests.training.runs import ENGINES, EVERY, LOSS, NET, SETUPS, TASK, assert_same, interrupt_at, train
 
@@ -329,17 +328,17 @@ def test_the_progress_bar_counts_every_update(monkeypatch):
         def update(self, steps):
             Bar.done += steps
 
-    monkeypatch.setattr(loop._progress, "bar", lambda total, *args, shown: Bar())
+    monkeypatch.setattr(_progress, "bar", lambda total, *args, shown: Bar())
     train(steps=1201, progress=True, measure={"params": 251})
     assert Bar.done == 1201
 
 
 def test_the_progress_bar_is_not_drawn_in_the_book(monkeypatch):
     monkeypatch.delenv("MINIDYN_BOOK", raising=False)
-    assert not loop._progress.bar(9, "training", "steps").disable
-    assert loop._progress.bar(9, "training", "steps", shown=False).disable
+    assert not _progress.bar(9, "training", "steps").disable
+    assert _progress.bar(9, "training", "steps", shown=False).disable
     monkeypatch.setenv("MINIDYN_BOOK", "1")
-    assert loop._progress.bar(9, "training", "steps").disable
+    assert _progress.bar(9, "training", "steps").disable
 
 
 def test_a_run_says_where_it_is():

@@ -1,15 +1,15 @@
-"""The fingerprint of a measure of the reader's own: the same if, and only if, the function is the same program.
+"""The fingerprint of a measure, model or loss of the reader's own: the same if, and only if, it is the same program.
 
-It is made of the function's compiled code, the values that the code refers to, and the functions that it calls, as far
-as these are the reader's own: what comes from an installed package counts by its name. Something whose content cannot
-be told raises a TypeError, so that nothing different passes as the same.
+It is made of the compiled code of functions and methods, the values that the code refers to, and the functions that it
+calls, as far as these are the reader's own: what comes from an installed package counts by its name. Something whose
+content cannot be told raises a TypeError, so that nothing different passes as the same.
 """
 
 from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import partial
 from hashlib import sha256
@@ -25,13 +25,14 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis
 PACKAGES = {"site-packages", "dist-packages"}
 
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """Tells one function from another. Compiled code is that of one version of Python, which is part of it.
+def fingerprint(value: Any) -> str:
+    """Tells one function, or other value, from another. Compiled code is that of one version of Python, which is part
+    of it.
 
-    Raises a TypeError, which names it, if a value that the function uses cannot be described.
+    Raises a TypeError, which names it, if something that the value refers to cannot be described.
     """
     content = sha256()
-    for piece in _describe(function, ()):
+    for piece in _describe(value, ()):
         content.update(piece.encode() + b"\0")
     return f"{content.hexdigest()[:16]} (Python {sys.version_info.major}.{sys.version_info.minor})"
 
@@ -71,13 +72,22 @@ def _contents(value: Any) -> Iterator[Any]:
         closure = [cell.cell_contents for cell in value.__closure__ or ()]
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closure, _globals(value))
     elif isinstance(value, type):
-        yield from (value.__qualname__, [part for part in vars(value).values() if isinstance(part, FunctionType)])
+        functions = {name: part for name, part in vars(value).items() if isinstance(part, FunctionType)}
+        constants = {name: part for name, part in vars(value).items() if _is_constant(name, part)}
+        yield from (value.__qualname__, value.__bases__, functions, constants)
     elif type(value) is MLP:
         yield value.widths
     elif is_dataclass(value):
         yield from (type(value), *(getattr(value, field.name) for field in fields(value)))
+    elif hasattr(value, "__dict__") and not _is_installed(type(value)):
+        yield from (type(value), vars(value))
     else:
         raise TypeError(f"{value!r:.60} of type {type(value).__name__}")
+
+
+def _is_constant(name: str, value: Any) -> bool:
+    """Is this part of a class a value that its methods may use?"""
+    return not name.startswith("__") and isinstance(value, PLAIN + (tuple, np.ndarray))
 
 
 def _globals(function: FunctionType) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import minidyn as md
-from minidyn.sweeps.fingerprint import fingerprint
+from minidyn._fingerprint import fingerprint
+from tests.core.problems import Plain, Smooth
 
 FACTOR = 2
 
@@ -82,6 +83,20 @@ def test_the_methods_of_an_own_class_count():
         return closure(Scale)
 
     assert fingerprint(of_class(True)) != fingerprint(of_class(False))
+
+
+def test_the_constants_and_the_bases_of_an_own_class_count():
+    def of_class(level, base):
+        return closure(type("Own", (base,), {"LEVEL": level}))
+
+    prints = [fingerprint(of_class(level, base)) for level in (1, 2) for base in (object, Setting)]
+    assert len(set(prints)) == 4
+
+
+def test_an_object_of_an_own_class_counts_by_its_attributes():
+    prints = [fingerprint(Smooth(2, units, 3)) for units in (4, 5, 4)]
+    assert prints[0] == prints[2] != prints[1]
+    assert fingerprint(Plain(2, 3)) != fingerprint(Plain(2, 4))
 
 
 def test_comments_and_names_of_variables_do_not_count():
