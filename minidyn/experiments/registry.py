@@ -19,6 +19,7 @@ from minidyn import _progress
 
 CHAPTERS = (  # the pages of the book that have experiments, in its order; each has a file of its name here
     "tilting/instabilities",
+    "tilting/one-direction",
     "tilting/learning",
     "tilting/images",
     "topography/size-and-learning-rate",

@@ -9,11 +9,12 @@ import pytest
 import xarray as xr
 
 from minidyn.experiments import find, load
-from minidyn.experiments.claims import CLAIMS, HOLDS, IN_PART, NOT, find_claim
+from minidyn.experiments.claims import CLAIMS, HOLDS, IN_PART, NOT, cards, find_claim
 
 BOOK = Path(__file__).parents[2] / "book"
-NUMBERS = [f"C{number}" for number in range(1, 16)]
-VERDICTS = {**dict.fromkeys(NUMBERS, HOLDS), "C10": IN_PART}  # as the book's pages state them
+OWN = [f"B{number}" for number in range(1, 5)]
+NUMBERS = [*(f"C{number}" for number in range(1, 16)), *OWN]
+VERDICTS = {**dict.fromkeys(NUMBERS, HOLDS), "B2": NOT, "B3": IN_PART, "C10": IN_PART}  # as the book's pages state them
 
 
 def judge(number, changes=None):
@@ -68,6 +69,10 @@ FALSE = {
     "C13": {"adder": none_right},
     "C14": {"sequential": none_right, "one-by-one": none_right},
     "C15": {"sequential": none_right},
+    "B1": {"one-direction": lambda data: data.assign(map=2 * data.run)},
+    "B2": {"flip-coefficients": lambda data: data.assign(beyond=(data.beyond == 0).where(data.beyond.notnull()))},
+    "B3": {"flip-coefficients": lambda data: data.assign(drift=3 * data.run)},
+    "B4": {"onset": lambda data: data.assign(felt_flow=data.onset + 2000, felt=data.onset + 0 * data.felt)},
 }
 # Results in which half of a claim is true.
 HALF_TRUE = {
@@ -79,8 +84,17 @@ HALF_TRUE = {
 }
 
 
-def test_there_are_fifteen_in_order_of_the_papers():
+def test_there_are_fifteen_of_the_papers_and_four_of_the_book():
     assert sorted((claim.number for claim in CLAIMS), key=NUMBERS.index) == NUMBERS
+    assert [claim.number for claim in CLAIMS if claim.paper == "B"] == OWN
+
+
+@pytest.mark.parametrize("number", OWN)
+def test_a_claim_of_the_book_says_where_it_stops_and_what_its_control_is(number):
+    finding = find_claim(number).finding()
+    for detail in (finding.regime, finding.control, finding.caveat):
+        assert len(detail) > 10
+        assert detail in cards("B")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
