@@ -61,7 +61,7 @@ def write_dataset(path: str | os.PathLike[str], data: xr.Dataset, encoding: dict
 
 
 def seal(path: Path) -> None:
-    """Append a checksum of what precedes it, so that damage is found before it is read.
+    """Append a checksum of what precedes it, so that damage shows before anything is read.
 
     HDF5 and PyTorch ignore what follows the end of their own files.
     """

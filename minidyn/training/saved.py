@@ -73,7 +73,7 @@ def read(
 
 
 def stored(path: Path, settings: Settings) -> Outcome:
-    """Where the run of these settings stands that is stored at a path, or its beginning if nothing is.
+    """The state of the run of these settings that is stored at a path, or its beginning if nothing is stored there.
 
     Raises a ValueError that names what is different if the file holds another run.
     """

@@ -1,4 +1,4 @@
-"""Where a descent is, and what is known there: what an engine takes and returns."""
+"""The state of a descent, and what an engine knows of it: what engines take and return."""
 
 from __future__ import annotations
 

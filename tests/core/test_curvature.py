@@ -23,27 +23,27 @@ def symmetric(size, seed):
 def test_lanczos_finds_either_end(size, seed, which, data):
     matrix, k = symmetric(size, seed), data.draw(st.integers(1, size))
     values = np.linalg.eigvalsh(matrix)[::-1]
-    found = lanczos(matrix.dot, size, k=k, which=which)
+    spectrum = lanczos(matrix.dot, size, k=k, which=which)
     scale = np.abs(values).max()
-    assert found.converged
-    np.testing.assert_allclose(found.values, values[:k] if which == "largest" else values[-k:], atol=1e-8 * scale)
-    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(k), atol=1e-8)
-    away = np.linalg.norm(matrix @ found.vectors - found.vectors * found.values, axis=0)
-    np.testing.assert_allclose(found.residuals, away, atol=1e-13 * scale)
-    for value, residual in zip(found.values, found.residuals, strict=True):
+    assert spectrum.converged
+    np.testing.assert_allclose(spectrum.values, values[:k] if which == "largest" else values[-k:], atol=1e-8 * scale)
+    np.testing.assert_allclose(spectrum.vectors.T @ spectrum.vectors, np.eye(k), atol=1e-8)
+    away = np.linalg.norm(matrix @ spectrum.vectors - spectrum.vectors * spectrum.values, axis=0)
+    np.testing.assert_allclose(spectrum.residuals, away, atol=1e-13 * scale)
+    for value, residual in zip(spectrum.values, spectrum.residuals, strict=True):
         assert np.abs(values - value).min() <= residual + 1e-13 * scale
 
 
 def test_no_ghost_copies():
     values = np.concatenate([[100.0, 99.0], np.linspace(-1, 1, 198)])
-    found = lanczos(lambda v: values * v, 200, k=3, tolerance=1e-12)
-    np.testing.assert_allclose(found.values, [100, 99, 1], atol=1e-9)
+    spectrum = lanczos(lambda v: values * v, 200, k=3, tolerance=1e-12)
+    np.testing.assert_allclose(spectrum.values, [100, 99, 1], atol=1e-9)
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((20, 20)), np.eye(20), np.outer(np.arange(20), np.arange(20))])
 def test_lanczos_goes_on_in_an_invariant_subspace(matrix):
-    found = lanczos(matrix.dot, 20, k=20)
-    np.testing.assert_allclose(found.values, np.linalg.eigvalsh(matrix)[::-1], atol=1e-10)
+    spectrum = lanczos(matrix.dot, 20, k=20)
+    np.testing.assert_allclose(spectrum.values, np.linalg.eigvalsh(matrix)[::-1], atol=1e-10)
 
 
 def test_a_warm_start_saves_products_and_cannot_hide_an_eigenvector():
@@ -67,10 +67,10 @@ def test_eigenvalues_are_ordered_algebraically():
 def test_hessian_eigenvalues(hidden, loss, which):
     net, params, task, loss, step = random_problem(hidden, loss)
     exact = np.linalg.eigvalsh(md.hessian(net, params, task, loss, step))[::-1]
-    found = md.hessian_eigenvalues(net, params, task, loss, step, k=2, which=which)
+    spectrum = md.hessian_eigenvalues(net, params, task, loss, step, k=2, which=which)
     wanted = exact[:2] if which == "largest" else exact[-2:]
-    np.testing.assert_allclose(found.values, wanted, atol=1e-8 * np.abs(exact).max())
-    assert "converged" in repr(found)
+    np.testing.assert_allclose(spectrum.values, wanted, atol=1e-8 * np.abs(exact).max())
+    assert "converged" in repr(spectrum)
 
 
 def test_the_published_network_at_the_start():
@@ -89,17 +89,17 @@ def test_the_published_network_at_the_start():
 
 def test_too_small_a_basis_is_reported():
     matrix = symmetric(200, 0)
-    found = lanczos(matrix.dot, 200, max_basis=10)
-    assert not found.converged
-    assert "NOT converged" in repr(found)
-    assert np.abs(np.linalg.eigvalsh(matrix) - found.values[0]).min() <= found.residuals[0]
+    spectrum = lanczos(matrix.dot, 200, max_basis=10)
+    assert not spectrum.converged
+    assert "NOT converged" in repr(spectrum)
+    assert np.abs(np.linalg.eigvalsh(matrix) - spectrum.values[0]).min() <= spectrum.residuals[0]
 
 
 def test_a_loose_tolerance_is_reported_as_it_is():
-    found = lanczos(symmetric(200, 0).dot, 200, tolerance=0.05)
+    spectrum = lanczos(symmetric(200, 0).dot, 200, tolerance=0.05)
     tight = lanczos(symmetric(200, 0).dot, 200)
-    assert found.products < tight.products
-    assert tight.residuals[0] < found.residuals[0] <= 0.1 * tight.values[0]
+    assert spectrum.products < tight.products
+    assert tight.residuals[0] < spectrum.residuals[0] <= 0.1 * tight.values[0]
 
 
 def test_own_models_have_curvature_too():

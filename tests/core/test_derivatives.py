@@ -14,8 +14,8 @@ from tests.core.problems import LOSSES, Plain, Sines, Smooth, flat, random_probl
 PRECISION = 1e-10  # of the largest entry
 
 
-def close(found, wanted):
-    return np.abs(found - wanted).max() <= PRECISION * np.abs(wanted).max()
+def close(computed, expected):
+    return np.abs(computed - expected).max() <= PRECISION * np.abs(expected).max()
 
 
 def value_of(net, task, loss, step):

@@ -61,12 +61,12 @@ print(md.load_run({str(tmp_path / "run.nc")!r}).resume(5).history.sizes["step"])
 
 def modules():
     """Dotted name -> path of every module of the package."""
-    found = {}
+    paths = {}
     for path in sorted(ROOT.rglob("*.py")):
         if "node_modules" not in path.parts:
             parts = ("minidyn", *path.relative_to(ROOT).with_suffix("").parts)
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+            paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 MODULES = modules()
@@ -75,18 +75,18 @@ MODULES = modules()
 def imported(name):
     """The modules of minidyn that a module imports, wherever in its code."""
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} imports relatively"
             members = {f"{node.module}.{alias.name}" for alias in node.names}
             submodules = members & MODULES.keys()
-            found |= submodules
+            names |= submodules
             if members - submodules:
-                found.add(node.module)
-    return found & MODULES.keys()
+                names.add(node.module)
+    return names & MODULES.keys()
 
 
 def test_the_parser_of_imports_sees_them():

@@ -79,12 +79,12 @@ def test_cross_entropy_of_huge_logits_is_exact():
 @pytest.mark.filterwarnings("error")
 def test_nothing_overflows_at_logits_of_1e4(name):
     loss, labels = LOSSES[name](md.Oscillation(70, 100)), np.array([2, 0, 1, 0])
-    for found in (
+    for values in (
         loss.value(EXTREME, labels, 50),
         loss.gradient(EXTREME, labels, 50),
         loss.curvature(EXTREME, labels, 50),
     ):
-        assert np.isfinite(found).all()
+        assert np.isfinite(values).all()
 
 
 def test_cross_entropy_does_not_see_a_shift_of_all_logits():

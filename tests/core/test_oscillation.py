@@ -28,10 +28,10 @@ def test_the_published_clock_for_a_whole_run():
     steps, rest_from = 70_014, 65_013
     gamma = md.Oscillation(70, 5000, dwell=5001, rest_from=rest_from)
     wanted = np.array(list(published_weights(70, 5000, 3, steps, rest_from)))
-    found = gamma.weights(np.arange(steps))
-    np.testing.assert_allclose(found, wanted, rtol=1e-13)
-    assert (found[rest_from:] == 1).all()
-    assert (found[rest_from - 2500] > 1).any()
+    weights_of_all_steps = gamma.weights(np.arange(steps))
+    np.testing.assert_allclose(weights_of_all_steps, wanted, rtol=1e-13)
+    assert (weights_of_all_steps[rest_from:] == 1).all()
+    assert (weights_of_all_steps[rest_from - 2500] > 1).any()
 
 
 def test_the_paper_holds_each_class_for_a_period():

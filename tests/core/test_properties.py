@@ -37,8 +37,8 @@ def test_the_order_of_the_samples_does_not_matter(problem, random):
     random.shuffle(order)
     shuffled = md.Task(task.x[order], task.labels[order], task.classes)
     for function in (md.hessian, lambda *args: flat(md.gradient(*args))):
-        found, wanted = (function(net, params, t, loss, step) for t in (shuffled, task))
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-13 * np.abs(wanted).max())
+        shuffled_result, result = (function(net, params, t, loss, step) for t in (shuffled, task))
+        np.testing.assert_allclose(shuffled_result, result, rtol=0, atol=1e-13 * np.abs(result).max())
     kernel = md.ntk(net, params, task.x)[np.ix_(order, range(task.classes), order, range(task.classes))]
     np.testing.assert_allclose(md.ntk(net, params, shuffled.x), kernel, rtol=1e-12, atol=1e-14 * kernel.max())
 
@@ -51,8 +51,8 @@ def test_the_moving_loss_is_the_sum_of_its_classes(problem, step):
     between = type(loss)(mean) if isinstance(loss, md.CrossEntropy) else md.SquaredError(mean, loss.weighting)
     hessians = [md.hessian(net, params, task, loss, s) for s in (here, step)]
     wanted = sum(hessians) / 2
-    found = md.hessian(net, params, task, between)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * np.abs(hessians).max())
+    hessian = md.hessian(net, params, task, between)
+    np.testing.assert_allclose(hessian, wanted, rtol=0, atol=1e-12 * np.abs(hessians).max())
 
 
 class Mean:

@@ -15,9 +15,9 @@ def test_leading_eigenvalues_without_the_kernel(hidden, k):
     kernel = md.ntk(net, params, task.x)
     size = kernel.shape[0] * kernel.shape[1]
     exact = np.linalg.eigvalsh(kernel.reshape(size, size))[::-1]
-    found = md.ntk_eigenvalues(net, params, task.x, k=k)
-    np.testing.assert_allclose(found.values, exact[:k], rtol=1e-9)
-    assert found.vectors.shape == (size, k)
+    spectrum = md.ntk_eigenvalues(net, params, task.x, k=k)
+    np.testing.assert_allclose(spectrum.values, exact[:k], rtol=1e-9)
+    assert spectrum.vectors.shape == (size, k)
 
 
 def test_the_published_network():

@@ -57,8 +57,8 @@ def test_every_step_of_the_descent(pair):
 
 def test_where_the_descent_ends(pair):
     ref, run = pair
-    for found, wanted in zip(run.params, weights(ref, "_end"), strict=True):
-        for f, w in zip(found, wanted, strict=True):
+    for layer, wanted in zip(run.params, weights(ref, "_end"), strict=True):
+        for f, w in zip(layer, wanted, strict=True):
             assert np.abs(f - w).max() < 1e-7 * np.abs(w).max()
 
 
@@ -77,11 +77,11 @@ def test_spectra(name, end):
     net, task, step = md.MLP(2, params[0][0].shape[1], 3), md.spiral(), int(ref["steps"]) if end == "end" else 0
     loss = md.CrossEntropy(md.Oscillation(float(ref["A"]), int(ref["T"]), dwell=RUNS[name]))
     kernel = md.ntk(net, params, task.x)
-    found = {
+    matrices = {
         "hessian": md.hessian(net, params, task, loss, step),
         "ntk": kernel.reshape(900, 900),
         "ntk50": np.trace(kernel[:50, :, :50, :], axis1=1, axis2=3) / 3,  # as the published notebook averages
     }
-    for matrix, symmetric in found.items():
+    for matrix, symmetric in matrices.items():
         wanted = np.sort(ref[f"{matrix}_eigs_{end}"])
         assert np.abs(np.linalg.eigvalsh(symmetric) - wanted).max() < 1e-9 * wanted[-1]

@@ -95,7 +95,7 @@ class TestKeeps:
 
     def test_a_run_that_diverges(self, store):
         options = {"loss": md.SquaredError(), "learning_rate": 1e6, "store": store}
-        for _ in range(2):  # as it happens, and as it is found in the store
+        for _ in range(2):  # as it happens, and as the store has it
             with pytest.warns(RuntimeWarning, match="diverged"):
                 run = train(**options)
             assert run.status == md.load_run(store).status == "diverged"

@@ -46,8 +46,8 @@ class TestRecord:
             assert history.static_loss[k] == pytest.approx(static.value(logits, TASK.labels), rel=1e-11)
             assert history.loss[k] == pytest.approx(float((history.weights * history.class_loss)[k].sum()), rel=1e-12)
             assert history.accuracy[k] == (logits.argmax(axis=1) == TASK.labels).mean()
-            unseen = net.logits(unflatten(vector), validation.x).argmax(axis=1)
-            assert history.validation_accuracy[k] == (unseen == validation.labels).mean()
+            answers = net.logits(unflatten(vector), validation.x).argmax(axis=1)
+            assert history.validation_accuracy[k] == (answers == validation.labels).mean()
             if k < 40:
                 vector = vector - 0.2 * autograd.grad(value)(vector)
         np.testing.assert_allclose(flatten(run.params)[0], vector, rtol=1e-9)
