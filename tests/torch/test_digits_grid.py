@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -63,3 +64,20 @@ def test_the_stored_grid_is_whole_and_says_what_was_fixed():
     static = data.sel(amplitude=1)
     assert (static.validation_accuracy == static.validation_accuracy.isel(period=0)).all()
     assert float(static.validation_accuracy.mean()) < 0.9  # there is room above it
+
+
+def test_more_images_are_for_the_setting_that_was_chosen():
+    data = load("digits-more-images")
+    chosen = best_cell(images.split_seeds(load("digits-grid"))[0])
+    assert (data.amplitude.values[1], json.loads(data.attrs["arguments"])["period"]) == (
+        chosen.amplitude,
+        chosen.period,
+    )
+    assert not set(data.seed.values) & set(images.SEEDS)
+
+
+def test_mini_batches_are_of_the_given_size_and_the_default_is_all_images():
+    pytest.importorskip("torch", "2.6")
+    recipe = images.Recipe(train_size=20, width=2, learning_rate=0.05, steps=4, rest=1)
+    assert images._trainer(5, 2, 0, recipe=recipe).batch_size == 20
+    assert images._trainer(5, 2, 0, recipe=recipe, batch_size=10).batch_size == 10

@@ -48,6 +48,7 @@ class Recipe:
 
 
 RECIPE = Recipe(train_size=100, width=16, learning_rate=0.05, steps=400, rest=100)
+MORE_IMAGES = Recipe(train_size=300, width=16, learning_rate=0.05, steps=200, rest=50)
 
 
 def split_seeds(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
@@ -74,8 +75,8 @@ def _summarise(data: xr.Dataset) -> str:
     )
 
 
-def _trainer(amplitude: float, period: int, seed: int, *, recipe: Recipe) -> Any:
-    """Full-batch descent with momentum; the seed draws the weights and which images are for training."""
+def _trainer(amplitude: float, period: int, seed: int, *, recipe: Recipe, batch_size: int | None = None) -> Any:
+    """Descent with momentum, in full batches if no size is given; the seed draws the weights and the images."""
     from minidyn.torch import DynamicalCrossEntropyLoss, Myrtle5, Trainer, digits
 
     train, validation = digits(recipe.train_size, seed=seed)
@@ -85,7 +86,7 @@ def _trainer(amplitude: float, period: int, seed: int, *, recipe: Recipe) -> Any
         DynamicalCrossEntropyLoss(amplitude, period, train.classes, rest_from=recipe.steps - recipe.rest),
         validation=validation,
         learning_rate=recipe.learning_rate,
-        batch_size=recipe.train_size,
+        batch_size=batch_size or recipe.train_size,
         seed=seed,
         measure_every=recipe.steps,
         device="cpu",
@@ -119,3 +120,40 @@ def digits_grid(
         steps=recipe.steps,
         workers=joblib.cpu_count(),
     ).astype("float32")
+
+
+def _summarise_more(data: xr.Dataset) -> str:
+    accuracy = data.validation_accuracy
+    return "; ".join(
+        f"A={a:g}: validation accuracy {format_mean(accuracy.sel(amplitude=a), '.3f')}" for a in data.amplitude.values
+    )
+
+
+@experiment(
+    "digits-more-images",
+    shows="Myrtle5 on 300 handwritten digits, under the static loss and the A and T chosen on 100",
+    quick={"seeds": range(2), "train_size": 60, "batch_size": 30, "width": 4, "steps": 40, "rest": 10},
+    sample={"seeds": (1000, 1001)},
+    summary=_summarise_more,
+    needs=("sklearn", "torch"),
+)
+def digits_more_images(
+    *,
+    amplitudes: Sequence[float] = (1, 10),
+    period: int = 5,
+    seeds: Sequence[int] = (1000, 1001, 1002),
+    batch_size: int = 100,
+    recipe: Recipe = MORE_IMAGES,
+) -> xr.Dataset:
+    """How runs end over (amplitude, seed), as in "digits-grid" but in mini-batches."""
+    from minidyn.torch import train_grid
+
+    data = train_grid(
+        partial(_trainer, recipe=recipe, batch_size=batch_size),
+        amplitudes=amplitudes,
+        periods=(period,),
+        seeds=seeds,
+        steps=recipe.steps,
+        workers=joblib.cpu_count(),
+    )
+    return data.squeeze("period", drop=True).astype("float32")
