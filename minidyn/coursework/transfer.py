@@ -112,6 +112,8 @@ def _encoded_array(value: Any) -> Any:
     array = _array(value)
     if array is None or array.dtype.kind not in KINDS:
         return {"opaque": _description(value), "module": str(getattr(value, "__module__", "") or "")[:100]}
+    if array.nbytes > MAX_BYTES:  # before its text takes several times as much
+        raise TooLarge(f"the answer must have at most {MAX_BYTES} bytes, and has {array.nbytes}")
     layout = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "strided"
     data = array.tobytes(order="F" if layout == "F" else "C")
     return {"array": [array.dtype.str, list(array.shape), layout, base64.b64encode(data).decode()]}

@@ -204,7 +204,7 @@ def arm(j, classes, noise): raise Evil
     "calls-home": wrong(
         "import urllib.request\nurllib.request.urlopen('http://1.1.1.1/', timeout=2)\n" + NOTHING, "URLError"
     ),
-    "writes-the-package": wrong("open(ps1.__file__, 'a').write('#')\n" + NOTHING, "Read-only file system"),
+    "writes-the-package": wrong("open(ps1.__file__, 'a').write('#')\n" + NOTHING, "`arm`: its cell stopped with"),
     "becomes-root": wrong("import os\nos.setuid(0)\n" + NOTHING, "PermissionError"),
     "looks-around": attack(
         """

@@ -384,12 +384,12 @@ def _give_nothing(gradebook: Gradebook, assignment: str, student: str) -> None:
 def _failures(notebook: Any) -> list[str]:
     """Why tests failed, a sentence each, and which of the other cells were struck out."""
     errors, sentences = {}, []
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells, start=1):
         error = next((out for out in cell.get("outputs", []) if out.output_type == "error"), None)
         if error and build.name_of(cell):
             errors[build.name_of(cell)] = error
         elif error and error.ename == marking.STRUCK:
-            sentences.append(f"Another cell was struck out: {error.evalue}.")
+            sentences.append(f"Cell number {number}, which is no answer, was struck out: {error.evalue}.")
     sentences += [_why(name, errors) for name in errors if name.startswith("test-")]
     return [" ".join(sentence.split()) for sentence in dict.fromkeys(sentences)]
 
