@@ -29,6 +29,7 @@ CHAPTERS = (  # the pages of the book that have experiments, in its order; each 
     "forgetting/interference",
     "forgetting/conditional-network",
     "forgetting/transfer",
+    "scale/sweeps",
     "scale/your-own-model",
     "scale/gpu",
 )
