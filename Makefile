@@ -12,7 +12,7 @@ INSTALLED := .venv/installed
 # What the built book depends on: all files and folders, so that a page that is gone counts too.
 SOURCES := $(shell find book/. minidyn/. _config.yml _toc.yml -not -path "*/__pycache__*" -not -path "*/node_modules*" -not -path "*/.ipynb_checkpoints*")
 
-.PHONY: book coursework coursework-demo test test-all links lab clean
+.PHONY: book coursework coursework-demo test test-all test-slow test-browser links lab clean
 .DELETE_ON_ERROR:
 
 book: _build/html/.complete
@@ -30,8 +30,15 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# The slow and the browser tests wait more than they compute, so they run side by side.
 test-all: test book coursework
-	$(BIN)/pytest -m "slow or browser"
+	$(MAKE) -j2 --output-sync=target test-slow test-browser
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m "slow and not browser" --durations=15
+
+test-browser: $(INSTALLED)
+	$(BIN)/pytest -m browser --durations=15
 
 coursework: $(INSTALLED)
 	$(BIN)/python -m minidyn.coursework build --out _build/coursework
