@@ -169,7 +169,7 @@ def _cifar(options, seconds):
     missing = int(data.accuracy.isnull().sum())
     made = {"device": _name(str(default_device())), "command": "python -m benchmarks.gpu --cifar FOLDER"}
     data.attrs |= results.provenance(experiment, size) | made | {"seconds": round(time.monotonic() - began, 1)}
-    storage.atomically(options.out, lambda path: data.to_netcdf(path, engine=storage.ENGINE))
+    storage.write_dataset(options.out, data)
     print(f"{missing} cells are missing: call it again" if missing else experiment.summary(data))
     return 1 if missing else 0
 

@@ -62,6 +62,7 @@ def test_a_folder_that_is_not_there_is_named_before_anything_starts(tmp_path):
     assert "none/train' does not exist" in call.stderr
 
 
+@pytest.mark.slow
 def test_the_grid_goes_on_until_it_is_complete(tmp_path):
     pytest.importorskip("PIL")
     line = ("--tiny", "--cifar", "made", "--out", tmp_path / "grid.nc")
