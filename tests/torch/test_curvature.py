@@ -45,9 +45,9 @@ def test_agrees_with_the_exact_hessian_on_the_spirals(kind, which):
     step = 20
     exact = md.hessian(net, params, task, make(md.Oscillation(30, 50), **options), step)
     values = np.linalg.eigvalsh(exact)[::-1]
-    found = mt.top_eigenvalues(twin, data, make_twin(30, 50, 3, start=step, **options), k=3, which=which)
-    assert found.converged
-    np.testing.assert_allclose(found.values, values[:3] if which == "largest" else values[-3:], rtol=1e-6)
+    spectrum = mt.top_eigenvalues(twin, data, make_twin(30, 50, 3, start=step, **options), k=3, which=which)
+    assert spectrum.converged
+    np.testing.assert_allclose(spectrum.values, values[:3] if which == "largest" else values[-3:], rtol=1e-6)
 
 
 def test_evaluation_mode_measures_the_static_loss():
@@ -62,8 +62,8 @@ def test_agrees_on_a_convolutional_network(which):
     net, data = networks.convolutional()
     before, loss = networks.snapshot(net), nn.CrossEntropyLoss()
     exact = exact_spectrum(net, data, loss)
-    found = mt.top_eigenvalues(net, data, loss, k=4, which=which)
-    np.testing.assert_allclose(found.values, exact[:4] if which == "largest" else exact[-4:], atol=1e-8 * exact[0])
+    spectrum = mt.top_eigenvalues(net, data, loss, k=4, which=which)
+    np.testing.assert_allclose(spectrum.values, exact[:4] if which == "largest" else exact[-4:], atol=1e-8 * exact[0])
     networks.assert_untouched(net, before)
 
 
@@ -77,8 +77,8 @@ def test_agrees_with_curvlinops():
     loss = nn.CrossEntropyLoss()
     operator = curvlinops.HessianLinearOperator(net, loss, list(net.parameters()), [(x[:7], y[:7]), (x[7:], y[7:])])
     wanted = np.sort(sparse.eigsh(operator.to_scipy(), k=3, which="LA", return_eigenvectors=False))[::-1]
-    found = mt.top_eigenvalues(net, [(x[:7], y[:7]), (x[7:], y[7:])], loss, k=3)
-    np.testing.assert_allclose(found.values, wanted, rtol=1e-6)
+    spectrum = mt.top_eigenvalues(net, [(x[:7], y[:7]), (x[7:], y[7:])], loss, k=3)
+    np.testing.assert_allclose(spectrum.values, wanted, rtol=1e-6)
 
 
 def test_batches_add_up_to_the_whole():
@@ -126,9 +126,9 @@ def test_frozen_and_tied_parameters():
     net, data = Tied().double(), (torch.randn(8, 3).double(), torch.arange(8) % 3)
     net.out.bias.requires_grad_(False)
     exact = exact_spectrum(net, data, nn.CrossEntropyLoss())
-    found = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), k=9)
-    assert found.vectors.shape == (9, 9)
-    np.testing.assert_allclose(found.values, exact, atol=1e-10)
+    spectrum = mt.top_eigenvalues(net, data, nn.CrossEntropyLoss(), k=9)
+    assert spectrum.vectors.shape == (9, 9)
+    np.testing.assert_allclose(spectrum.values, exact, atol=1e-10)
 
 
 @pytest.mark.parametrize("measure", ["curvature", "kernel", "valley"])
@@ -162,10 +162,10 @@ def test_no_graph_outlives_its_product():
 
     gc.disable()
     try:
-        found = mt.top_eigenvalues(net, data, loss, k=3)
+        spectrum = mt.top_eigenvalues(net, data, loss, k=3)
     finally:
         gc.enable()
-    assert len(alive) == found.products + 2  # the loss is evaluated twice before
+    assert len(alive) == spectrum.products + 2  # the loss is evaluated twice before
     assert max(alive) <= 1
 
 
@@ -179,9 +179,9 @@ def test_a_warm_start_saves_products():
 
 def test_a_bound_on_the_basis_is_kept_and_told():
     values = np.linspace(0, 1, 400)
-    found = lanczos(lambda v: values * v, 400, k=2, max_basis=10)
-    assert found.products == 12
-    assert not found.converged
+    spectrum = lanczos(lambda v: values * v, 400, k=2, max_basis=10)
+    assert spectrum.products == 12
+    assert not spectrum.converged
     assert lanczos(lambda v: values * v, 400, k=2, max_basis=400).converged
     with pytest.raises(ValueError, match="max_basis"):
         lanczos(lambda v: values * v, 400, k=2, max_basis=1)

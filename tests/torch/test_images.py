@@ -179,9 +179,9 @@ def test_a_missing_package_is_named(monkeypatch, missing, load, says):
 
 def test_without_torch_the_message_says_what_to_do():
     code = "import sys; sys.modules['torch'] = None; import minidyn; import minidyn.torch"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
+    call = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
     wanted = "ImportError: minidyn.torch needs PyTorch 2.6 or later: pip install 'minidyn[torch]'"
-    assert found.stderr.splitlines()[-1] == wanted
+    assert call.stderr.splitlines()[-1] == wanted
 
 
 def test_only_its_own_rooms_import_torch():

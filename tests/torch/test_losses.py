@@ -51,8 +51,8 @@ def value_and_gradient(criterion, logits, target):
     return value.detach(), torch.autograd.grad(value, logits, pull)[0]
 
 
-def assert_equal(found, wanted):
-    for a, b in zip(found, wanted, strict=True):
+def assert_equal(value, wanted):
+    for a, b in zip(value, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13, equal_nan=True)
 
 
@@ -384,9 +384,9 @@ def test_compile(backend, kind):
     with torch.compiler.set_stance("fail_on_recompile"):
         for _ in range(12):
             loss.step()
-            found, wanted = (value_and_gradient(f, logits, labels) for f in (compiled, loss))
-            torch.testing.assert_close(found, wanted)
-    assert not torch.equal(first[0], found[0])
+            value, wanted = (value_and_gradient(f, logits, labels) for f in (compiled, loss))
+            torch.testing.assert_close(value, wanted)
+    assert not torch.equal(first[0], value[0])
 
 
 # Errors

@@ -27,19 +27,19 @@ def explicit(net, inputs):
 def test_agrees_with_minidyn_on_the_spirals():
     net, params, task, twin, (x, _) = networks.spiral_problem()
     wanted = md.ntk(net, params, task.x)
-    found = mt.empirical_ntk(twin, x)
-    assert found.dtype == torch.float64
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * wanted.max())
+    kernel = mt.empirical_ntk(twin, x)
+    assert kernel.dtype == torch.float64
+    np.testing.assert_allclose(kernel, wanted, rtol=1e-12, atol=1e-12 * wanted.max())
 
 
 @pytest.mark.parametrize("rows", [10, 36, 500])
 def test_the_memory_bound_changes_the_blocks_and_not_the_kernel(rows):
     net, (x, _) = networks.convolutional()
     before, row = networks.snapshot(net), 8 * sum(p.numel() for p in net.parameters())
-    found = mt.empirical_ntk(net, x, memory=rows * row)
+    kernel = mt.empirical_ntk(net, x, memory=rows * row)
     networks.assert_untouched(net, before)
-    torch.testing.assert_close(found, explicit(net, x).detach(), rtol=1e-11, atol=1e-12)
-    torch.testing.assert_close(found, found.permute(2, 3, 0, 1), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(kernel, explicit(net, x).detach(), rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(kernel, kernel.permute(2, 3, 0, 1), rtol=1e-14, atol=1e-14)
 
 
 class Biggest(torch.utils._python_dispatch.TorchDispatchMode):
@@ -48,11 +48,11 @@ class Biggest(torch.utils._python_dispatch.TorchDispatchMode):
     numbers = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves(found):
+        outputs = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(outputs):
             if isinstance(tensor, torch.Tensor):
                 self.numbers = max(self.numbers, tensor.numel())
-        return found
+        return outputs
 
 
 def test_the_memory_bound_holds():

@@ -83,9 +83,9 @@ def test_a_killed_run_loses_at_most_one_interval(tmp_path, uninterrupted, where,
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     killed = subprocess.run([sys.executable, script, where, file], env=environment, capture_output=True, timeout=180)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    found = worker.make_trainer()
-    found.load(file)
-    assert found.done == kept
+    trainer = worker.make_trainer()
+    trainer.load(file)
+    assert trainer.done == kept
     resumed = worker.make_trainer()
     resumed.run(worker.STEPS, store=file, checkpoint_every=worker.INTERVAL, progress=False)
     assert_same_end(resumed, uninterrupted)
