@@ -1,5 +1,6 @@
 # make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
 # make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
+# make test-minimum, make test-newest: the quick tests of the library at both ends of what pyproject.toml allows
 # make coursework: the assignments, for students and for teachers, in _build/coursework
 # make coursework-demo: a made-up class in a temporary folder, from the assignments to marks, feedback and tables
 # make links: are the pages of others that the book links to still there? Says so, and fails nothing.
@@ -12,7 +13,7 @@ INSTALLED := .venv/installed
 # What the built book depends on: all files and folders, so that a page that is gone counts too.
 SOURCES := $(shell find book/. minidyn/. _config.yml _toc.yml -not -path "*/__pycache__*" -not -path "*/node_modules*" -not -path "*/.ipynb_checkpoints*")
 
-.PHONY: book coursework coursework-demo test test-all test-slow test-browser links lab clean
+.PHONY: book coursework coursework-demo test test-all test-slow test-browser test-minimum test-newest links lab clean
 .DELETE_ON_ERROR:
 
 book: _build/html/.complete
@@ -39,6 +40,20 @@ test-slow: $(INSTALLED)
 
 test-browser: $(INSTALLED)
 	$(BIN)/pytest -m browser --durations=15
+
+# In an environment of their own, without the tools of the book. Another Python: make PYTHON=python3.13 test-newest
+test-minimum:
+	$(call test_with,minimum,lowest-direct)
+
+test-newest:
+	$(call test_with,newest,highest)
+
+define test_with
+	$(PYTHON) -m venv --clear _build/$(1)
+	_build/$(1)/bin/python -m pip install --quiet uv
+	_build/$(1)/bin/uv pip install --quiet --python _build/$(1)/bin/python --resolution $(2) --editable ".[all,cluster,coursework]" "pytest>=9,<10" "hypothesis>=6.100"
+	NUMBA_CACHE_DIR="$(CURDIR)/_build/$(1)/numba" _build/$(1)/bin/python -m pytest --ignore=tests/book --durations=10
+endef
 
 coursework: $(INSTALLED)
 	$(BIN)/python -m minidyn.coursework build --out _build/coursework

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +49,26 @@ def test_the_versions_agree():
     assert md.__version__ == version
     assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_contributing_gives_a_reason_for_each_bound():
+    """The table of dependencies has the bounds of pyproject.toml, word for word."""
+    project = PROJECT["project"]
+    listed = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    bounds = [re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement) for requirement in listed]
+    reasons = re.sub(r"\[\w+\]", "", (ROOT / "CONTRIBUTING.md").read_text())
+    missing = [
+        f"{bound[1]} ≥ {bound[2]}"
+        for bound in bounds
+        if bound and f"{bound[1]} ≥ {bound[2]} " not in reasons.replace(",", " ")
+    ]
+    assert missing == []
+
+
+def test_every_dependency_has_a_lower_bound():
+    project = PROJECT["project"]
+    listed = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    assert [name for name in listed if ">=" not in name and not name.startswith("minidyn[")] == []
 
 
 @pytest.mark.slow
