@@ -29,6 +29,7 @@ def run(*line, simulator=False):
     )
 
 
+@pytest.mark.slow
 def test_a_record_from_the_simulator_holds_every_engine(tmp_path):
     call = run("--tiny", "--out", tmp_path / "gpu.json", simulator=True)
     assert call.returncode == 0, call.stderr

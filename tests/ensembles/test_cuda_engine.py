@@ -22,6 +22,7 @@ def run(*line, simulator=False):
     )
 
 
+@pytest.mark.slow
 def test_in_the_simulator():
     """All of `cuda_suite.py`, in a process of its own."""
     suite = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/ensembles/cuda_suite.py", simulator=True)
