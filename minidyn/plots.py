@@ -588,7 +588,7 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     return ax
 
 
-class NotebookFigure(Figure):
+class _NotebookFigure(Figure):
     """A figure that a notebook shows once.
 
     Jupyter shows the value of a cell, and at the end of the cell all figures that pyplot holds. A figure that is both
@@ -617,7 +617,7 @@ def _style() -> Iterator[None]:
 
 
 def _subplots(rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
-    return plt.subplots(rows, columns, squeeze=False, FigureClass=NotebookFigure, **options)
+    return plt.subplots(rows, columns, squeeze=False, FigureClass=_NotebookFigure, **options)
 
 
 def _region_colors(logits: np.ndarray) -> np.ndarray:
