@@ -249,6 +249,8 @@ add = Check(
     cases={
         "the first number is longer": lambda random: (_table(random), _number(random, 9), _number(random, 3)),
         "the second number is longer": lambda random: (_table(random), _number(random, 3), _number(random, 9)),
+        "powers of two, the first larger": lambda random: (_table(random), 1 << random.randint(7, 10), 2),
+        "powers of two, the second larger": lambda random: (_table(random), 2, 1 << random.randint(7, 10)),
         "zero and a number": lambda random: (_table(random), 0, _number(random, 5)),
         "zero and zero": lambda random: (_table(random), 0, 0),
     },
