@@ -4,6 +4,7 @@ The network is trained in the browser, by the engine in src/, which computes wha
 seeds. So pages need no Python behind them, and the kernel of a notebook stays free.
 """
 
+from minidyn.lab.runfile import read_run, write_run
 from minidyn.lab.widget import Lab
 
-__all__ = ["Lab"]
+__all__ = ["Lab", "read_run", "write_run"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import minidyn as md
+from minidyn.experiments.tilting.instabilities import figure_four_weights
 
 GOLDEN = Path(__file__).with_name("golden.json")
 EVERY = 51  # the lab's cadence for the sharpness
@@ -24,13 +25,25 @@ SETTINGS = [
     {"amplitude": 5, "period": 201, "learning_rate": 0.5, "width": 30, "loss": "mse_sample", "seed": 2, "noise": 0.1},
     {"amplitude": 5, "period": 500, "learning_rate": 1, "width": 50, "loss": "mse_output", "data_seed": 3},
     {"amplitude": 1, "period": 1000, "learning_rate": 0.2, "width": 128, "loss": "cross_entropy", "seed": 2**32 - 1},
+    {
+        "amplitude": 70,
+        "period": 5000,
+        "learning_rate": 1,
+        "width": 100,
+        "loss": "cross_entropy",
+        "weights": "figure4",
+        "clock": "notebook",
+        "rest_from": 65013,
+    },
 ]
 USUAL = {"noise": 0.2, "seed": 0, "data_seed": 0, "rest_from": 0}
 
 
 def train(settings: dict, *, shift: float = 0.0, **options) -> md.Run:
     """The library's run under the lab's settings, from weights moved by `shift` times normal noise."""
-    gamma = md.Oscillation(settings["amplitude"], settings["period"])
+    period, rest_from = settings["period"], settings["rest_from"] or None
+    dwell = period + 1 if settings.get("clock") == "notebook" else period
+    gamma = md.Oscillation(settings["amplitude"], period, dwell=dwell, rest_from=rest_from)
     loss = {
         "cross_entropy": md.CrossEntropy(gamma),
         "mse_sample": md.SquaredError(gamma, "sample"),
@@ -38,7 +51,8 @@ def train(settings: dict, *, shift: float = 0.0, **options) -> md.Run:
     }[settings["loss"]]
     net = md.MLP(2, settings["width"], 3)
     random = np.random.RandomState(0)
-    params = [tuple(a + shift * random.randn(*a.shape) for a in layer) for layer in net.init(settings["seed"])]
+    start = figure_four_weights() if settings.get("weights") == "figure4" else net.init(settings["seed"])
+    params = [tuple(a + shift * random.randn(*a.shape) for a in layer) for layer in start]
     task, validation = (md.spiral(noise=settings["noise"], seed=settings["data_seed"] + other) for other in (0, 1))
     rate = float(settings["learning_rate"])
     return md.train(net, params, task, loss, learning_rate=rate, validation=validation, progress=False, **options)

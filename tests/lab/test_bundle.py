@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ LAB = Path(__file__).parents[2] / "minidyn" / "lab"
 
 def test_the_bundle_is_what_the_sources_build(tmp_path):
     if not shutil.which("node") or not (LAB / "node_modules" / "esbuild").exists():
-        pytest.skip("esbuild is not installed: run `npm ci` in minidyn/lab")
+        missing = "esbuild is not installed: run `npm ci` in minidyn/lab"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     built = tmp_path / "lab.js"
     subprocess.run(["node", "build.mjs", str(built)], cwd=LAB, check=True)
     assert built.read_text() == (LAB / "lab.js").read_text(), "run `npm run build` in minidyn/lab"
@@ -21,7 +23,7 @@ def test_the_bundle_is_what_the_sources_build(tmp_path):
 
 def test_the_bundle_is_small_and_calls_nobody():
     text = (LAB / "lab.js").read_text()
-    assert len(text.encode()) < 60_000
+    assert len(text.encode()) < 120_000
     assert text.count("http") == text.count("http://www.w3.org/2000/svg")
     assert "define(" not in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,44 +11,28 @@ from tests import live_jupyterlab as jupyterlab
 
 pytestmark = pytest.mark.browser
 
-NOTEBOOK = """---
-jupytext:
-  text_representation: {extension: .md, format_name: myst}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
-
-```{code-cell} ipython3
-from minidyn.lab import Lab
+CELL = """from minidyn.lab import Lab
 
 lab = Lab(amplitude=20, period=500, width=25, speed="max", until=300)
-lab
-```
-"""
+lab"""
 
-# Runs code in the notebook's kernel; resolves to what it prints.
-IN_KERNEL = """async (code) => {
-  const running = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
-  let printed = "";
-  running.onIOPub = ({ header, content }) => {
-    if (header.msg_type === "stream") printed += content.text;
-    if (header.msg_type === "error") printed += content.evalue;
-  };
-  await running.done;
-  return printed;
-}"""
+WAITS = {"await": "await lab.reached(250)", "block": "lab.reached(250).result(60)"}
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebooks")
-    (folder / "lab.md").write_text(NOTEBOOK)
+    jupyterlab.write_notebook(folder / "lab.ipynb", CELL)
+    jupyterlab.write_notebook(folder / "twice.ipynb", CELL, "lab")
+    for name, wait in WAITS.items():
+        jupyterlab.write_notebook(folder / f"{name}.ipynb", CELL, f"({wait}).sizes['step'], repr(lab)")
     with jupyterlab.serve(folder, tmp_path_factory.mktemp("home")) as address:
         yield address
 
 
 def ask(page, expression):
     """A JSON value that the kernel prints."""
-    return json.loads(page.evaluate(IN_KERNEL, f"import json; print(json.dumps({expression}))"))
+    return json.loads(jupyterlab.in_kernel(page, f"import json; print(json.dumps({expression}))"))
 
 
 def wait_for(page, expression):
@@ -59,14 +44,14 @@ def wait_for(page, expression):
 
 
 def test_python_sets_the_state_and_reads_the_history(page, serve):
-    jupyterlab.open_notebook(page, serve, "lab.md")
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
     assert jupyterlab.run_all(page) == []
     page.get_by_role("group", name="Training lab").wait_for(timeout=jupyterlab.PATIENCE)
     wait_for(page, "lab.state['step'] == 300 and not lab.state['playing']")
     wait_for(page, "lab.history.sizes['step'] == 301")
     first = ask(page, "lab.history.loss.values.tolist()")
 
-    page.evaluate(IN_KERNEL, "lab.state = {'amplitude': 5, 'step': 120, 'playing': False}")
+    jupyterlab.in_kernel(page, "lab.state = {'amplitude': 5, 'step': 120, 'playing': False}")
     wait_for(page, "lab.history.sizes['step'] == 121")
     assert page.get_by_text("step 120").is_visible()
     second = ask(page, "lab.history.loss.values.tolist()")
@@ -79,12 +64,91 @@ net, gamma = md.MLP(2, 25, 3), md.Oscillation(5, 500)
 run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(gamma), learning_rate=1.0, steps=120,
                validation=md.spiral(seed=1), measure={"hessian_max": 51}, progress=False)
 """
-    page.evaluate(IN_KERNEL, library)
+    jupyterlab.in_kernel(page, library)
     assert ask(page, "float(abs(lab.history / run.history - 1).to_array().max())") < 1e-9
 
 
 def test_a_slider_in_the_widget_reaches_python(page, serve):
-    jupyterlab.open_notebook(page, serve, "lab.md")
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
     assert jupyterlab.run_all(page) == []
     page.get_by_label("amplitude A").press("ArrowRight", timeout=jupyterlab.PATIENCE)
     wait_for(page, "lab.state['amplitude'] == 30")
+
+
+def test_settings_are_attributes_and_the_page_follows(page, serve):
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.step == 300")
+    assert jupyterlab.in_kernel(page, "lab.amplitude = 5; lab.until = 120; lab.playing = True") == ""
+    wait_for(page, "lab.history.sizes['step'] == 121")
+    assert page.get_by_text("step 120", exact=True).is_visible()
+    assert "lab.amplitude = 5" in jupyterlab.in_kernel(page, "lab.state['amplitude'] = 7")
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_a_cell_waits_for_a_step(page, serve, name):
+    jupyterlab.open_notebook(page, serve, f"{name}.ipynb")
+    assert jupyterlab.run_all(page) == []
+    printed = page.locator(".jp-OutputArea-output pre").last.text_content(timeout=jupyterlab.PATIENCE)
+    assert int(re.search(r"\d+", printed)[0]) > 250
+    assert "Lab(amplitude=20.0, period=500, width=25" in printed
+
+
+def test_a_guess_that_python_asks_for_comes_before_the_run(page, serve):
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.step == 300")
+    jupyterlab.in_kernel(page, "lab.state = {'until': 600, 'guess': 'accuracy@500', 'playing': True}")
+    slider = page.get_by_role("slider", name="validation accuracy", exact=True)
+    slider.press("End", timeout=jupyterlab.PATIENCE)
+    page.wait_for_timeout(500)
+    assert ask(page, "lab.history.sizes['step']") == 1
+    page.get_by_role("button", name="Commit and run").click()
+    page.get_by_text("Validation accuracy at step 500:").first.wait_for(timeout=jupyterlab.PATIENCE)
+    wait_for(page, "lab.history.sizes['step'] == 501")
+
+
+def test_two_views_are_one_run(page, serve):
+    jupyterlab.open_notebook(page, serve, "twice.ipynb")
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.history.sizes['step'] == 301")
+    assert page.get_by_role("group", name="Training lab").count() == 1
+    page.get_by_role("button", name="Bring it here").click()
+    page.get_by_text("step 300", exact=True).wait_for(timeout=jupyterlab.PATIENCE)
+    assert page.get_by_role("group", name="Training lab").count() == 1
+    assert page.get_by_role("button", name="Bring it here").count() == 1
+    assert ask(page, "lab.history.sizes['step']") == 301
+    jupyterlab.in_kernel(page, "lab.until = 400; lab.playing = True")
+    wait_for(page, "lab.history.sizes['step'] == 401")
+
+
+def test_a_lab_that_has_lost_its_kernel_says_so_and_stops(page, serve):
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.step == 300")
+    jupyterlab.in_kernel(page, "lab.state = {'until': 0, 'speed': '100', 'playing': True}")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    page.get_by_text("Python is disconnected").wait_for(timeout=jupyterlab.PATIENCE)
+    step = page.get_by_text(re.compile(r"^step \d")).text_content()
+    page.wait_for_timeout(1000)
+    assert page.get_by_text(re.compile(r"^step \d")).text_content() == step
+
+
+def test_a_reopened_notebook_shows_a_still_picture_and_what_was_changed(browser, serve):
+    page = browser.new_page()  # JupyterLab says on its console that it misses the model
+    jupyterlab.open_notebook(page, serve, "lab.ipynb")
+    jupyterlab.set_cell(page, 0, CELL.replace("amplitude=20", "amplitude=30"))
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.step == 300 and lab._picture")
+    still = page.locator(".minidyn-still")
+    assert not still.is_visible()
+    jupyterlab.save_and_reopen(page, serve, "lab.ipynb")
+    still.wait_for(timeout=jupyterlab.PATIENCE)
+    assert "Lab(amplitude=30.0, period=500, width=25" in still.text_content()
+    assert page.evaluate("document.querySelector('.minidyn-still img').naturalWidth") > 200
+    assert not page.get_by_text("model not found").is_visible()
+    assert "amplitude=30" in jupyterlab.cell_source(page, 0)
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.step == 300")
+    assert not still.is_visible()
+    page.context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from minidyn.lab import state
 pytestmark = pytest.mark.browser
 
 LAB = Path(__file__).parents[2] / "minidyn" / "lab"
+FIRST_SCREEN = "H=10&play=0&first=map,dF,sharpness,play,reset,burst"
 REVERSALS = 5  # of F in a row that make a period doubling
 
 PAGE = """<!DOCTYPE html>
@@ -98,6 +100,19 @@ def test_every_slider_changes_the_run(open_lab, label, name, key):
     run_to(page, 51)
     assert page.evaluate(f"lab.state.{name}") != value
     assert row(page, 51)["F"] != before["F"]
+
+
+def test_the_weights_of_figure_four_are_left_with_its_width_or_its_lack_of_a_seed(open_lab):
+    page = open_lab("weights=figure4&clock=notebook&rest=65013&play=0")
+    wait_until_paused(page)
+    assert page.get_by_label("preset").input_value() == "published"
+    page.get_by_label("width").press("ArrowLeft")
+    assert page.evaluate("[lab.state.width, lab.state.weights]") == [75, "seed"]
+    page.evaluate("lab.set({ width: 100, weights: 'figure4' })")
+    page.get_by_label("seed of the weights").fill("3")
+    page.keyboard.press("Enter")
+    page.wait_for_function("lab.state.seed === 3")
+    assert page.evaluate("lab.state.weights") == "seed"
 
 
 @pytest.mark.parametrize("label", ["seed of the weights", "seed of the data"])
@@ -183,11 +198,53 @@ def test_next_burst_stops_where_descent_is_unstable(open_lab):
     wait_until_paused(page)
     first = step(page)
     assert row(page, first)["unstable"] == 1
-    assert "A burst begins" in page.get_by_role("status").text_content()
+    sentence = page.evaluate("lab.says.textContent")
+    assert re.match(r"Period 2 from step [\d,]+ to step [\d,]+; then|F reversed from step", sentence)
+    assert page.get_by_role("status").text_content().startswith(sentence)
+    assert page.evaluate("lab.state.window") == "1000"
     page.get_by_role("button", name="Next burst").click()
     page.wait_for_function("first => lab.session.step > first", arg=first)
     wait_until_paused(page)
     assert step(page) > first + 200
+
+
+def test_starting_over_shows_the_window_from_before_the_burst(open_lab):
+    page = open_lab("A=20&T=500&H=50&play=0")
+    page.get_by_role("button", name="Next burst").click()
+    page.wait_for_function("lab.state.window === '1000'")
+    page.get_by_role("button", name="Start over").click()
+    page.wait_for_function("lab.state.window === 'run' && lab.session.step === 0")
+    assert page.get_by_text("Period 2 from").count() == 0
+
+
+def test_parts_that_are_not_first_stand_behind_more(open_lab):
+    page = open_lab("H=10&A=30&T=400&play=0&first=map,dF,sharpness,play,reset,burst")
+    run_to(page, 300)
+    assert page.get_by_role("slider", name="Change of F").is_visible()
+    assert page.get_by_label("amplitude A").is_hidden()
+    assert page.get_by_role("button", name="One step").is_hidden()
+    page.get_by_text("More", exact=True).click()
+    assert page.get_by_label("amplitude A").is_visible()
+    assert page.get_by_role("slider", name="Loss F").is_visible()
+    page.get_by_role("button", name="One step").click()
+    page.wait_for_function("lab.session.step === 301")
+    page.evaluate("lab.set({ first: '' })")
+    assert page.get_by_text("More", exact=True).is_hidden()
+    assert page.get_by_label("amplitude A").is_visible()
+    assert page.get_by_role("group", name="Run", exact=True).get_by_role("button").count() == 4
+
+
+def test_changes_after_odd_and_even_steps_have_two_colours(open_lab):
+    page = open_lab("H=10&only=dF&window=1000&play=0")
+    run_to(page, 200)
+    page.wait_for_function("!lab.dirty")
+    colours = page.evaluate(
+        """() => {
+          const { data, width, height } = lab.charts.find(({ kind }) => kind.part === "dF").image;
+          return [...new Set(new Uint32Array(data.buffer))].filter(Boolean).length;
+        }"""
+    )
+    assert colours == 2
 
 
 def test_buttons_work_from_the_keyboard(open_lab):
@@ -262,7 +319,7 @@ def test_hide_and_only_choose_the_parts(open_lab):
     page.evaluate("lab.set({ only: '', hide: 'A,map' })")
     assert page.get_by_label("amplitude A").count() == 1
     assert page.get_by_label("amplitude A").is_hidden()
-    assert page.get_by_role("slider").count() == 9
+    assert page.get_by_role("slider").count() == 10
 
 
 def test_every_part_can_be_shown_alone(open_lab):
@@ -272,7 +329,13 @@ def test_every_part_can_be_shown_alone(open_lab):
     )
     visible = visible.replace("[data-lab]", "host") + ".filter((node) => node.checkVisibility()).length"
     assert page.locator("[data-lab]").count() == len(state.PARTS) == len(set(state.PARTS))
-    shown = {part: page.locator("[data-lab]").nth(i).evaluate(visible) for i, part in enumerate(state.PARTS)}
+    shown = {}
+    for i, part in enumerate(state.PARTS):  # a lab is drawn when it comes into view
+        lab = page.locator("[data-lab]").nth(i)
+        lab.evaluate("host => host.scrollIntoView()")
+        page.wait_for_function("i => !document.querySelectorAll('[data-lab]')[i].lab.dirty", arg=i)
+        shown[part] = lab.evaluate(visible)
+    assert shown.pop("runs") == 4  # pin, download, upload, and the input of the file
     linked = {"link": shown.pop("link")}  # on a bare page too: it is the address of the page
     assert set(shown.values()) <= {1, 2}, shown  # a chart with a choice has two
     assert linked == {"link": 1}
@@ -309,7 +372,7 @@ def test_without_scripts_the_fallback_stands(browser, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_lab_is_accessible_and_fits_the_screen(open_lab, theme, width):
-    page = open_lab("H=10&A=30&T=400&play=0", "against=A:1&H=10&play=0", "only=gamma,A,T&H=4&play=0")
+    page = open_lab("H=10&A=30&T=400&play=0", "against=A:1&H=10&play=0", "only=gamma,A,T&H=4&play=0", FIRST_SCREEN)
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
     run_to(page, 900)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from minidyn.lab import Lab, state
 COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
 
 
-def test_state_starts_at_the_published_run():
+def test_state_starts_at_the_defaults():
     assert Lab().state == state.DEFAULTS
     assert Lab().query == ""
 
@@ -26,6 +27,68 @@ def test_partial_state_keeps_the_rest():
     lab.state = {"width": 25}
     assert lab.state == {**state.DEFAULTS, "amplitude": 20, "period": 500, "width": 25}
     assert lab.query == "A=20&T=500&H=25"
+
+
+def test_each_setting_is_an_attribute():
+    lab = Lab(amplitude=20)
+    lab.amplitude = 5
+    assert lab.amplitude == lab.state["amplitude"] == 5
+    assert {name: getattr(lab, name) for name in state.TABLE} == lab.state
+    with pytest.raises(ValueError, match="amplitude must be a finite number >= 1"):
+        lab.amplitude = 0
+    with pytest.raises(AttributeError, match=r"a setting of the lab must be one of amplitude, .* got 'amplitud'"):
+        lab.amplitud = 5
+
+
+@pytest.mark.parametrize(
+    "change", [lambda s: s.update(width=5), lambda s: s.__setitem__("width", 5), lambda s: s.clear()]
+)
+def test_the_state_cannot_be_changed_without_the_lab(change):
+    lab = Lab()
+    with pytest.raises(TypeError, match=r"changed by lab.amplitude = 5 or lab.state = "):
+        change(lab.state)
+    assert lab.state == state.DEFAULTS
+
+
+def test_the_repr_is_one_line_of_what_differs():
+    assert repr(Lab()) == "Lab()"
+    assert repr(Lab(amplitude=20, hide="map")) == "Lab(amplitude=20.0, hide='map')"
+
+
+def test_python_sends_the_page_what_it_has_changed_and_no_more():
+    lab, sent = Lab(), []
+    lab.send = sent.append
+    lab.set_state({"state": {**lab.state, "step": 500}})
+    assert sent == []
+    lab.width = 25
+    assert sent == [{"set": {"width": 25}}]
+
+
+def test_what_waits_for_a_step_is_told_once_it_is_measured():
+    lab = Lab(amplitude=7, period=40)
+    arrival = lab.reached(30)
+    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 20)])
+    assert not arrival.done()
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(20, 50)])
+    assert arrival.result(0).sizes["step"] == 50
+
+    async def wait():
+        return await lab.reached(40)
+
+    assert asyncio.run(wait()).sizes["step"] == 50
+    with pytest.raises(ValueError, match="step must be an integer >= 0 and <= 70000, got 70001"):
+        lab.reached(70001)
+
+
+def test_a_message_without_rows_changes_nothing():
+    lab = Lab()
+    arrival = lab.reached(30)
+    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 0)])
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 50)])
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(50, 50)])
+    assert arrival.result(0).sizes["step"] == lab.reached(40).result(0).sizes["step"] == 50
 
 
 def test_query_and_parse_are_inverse():
@@ -50,6 +113,9 @@ def test_query_and_parse_are_inverse():
         ({"against": "A:1,speed:10"}, ValueError, "against: a key of the lab's settings must be .* got 'speed'"),
         ({"against": "H:2"}, ValueError, "width must be an integer >= 4 and <= 128, got 2"),
         ({"against": "H:wide"}, ValueError, "width must be an integer, got 'wide'"),
+        ({"weights": "figure4", "width": 25}, ValueError, "weights must be 'seed' for width 25, got 'figure4'"),
+        ({"weights": "figure4", "against": "H:10"}, ValueError, "weights must be 'seed' for width 10, got 'figure4'"),
+        ({"clock": "atomic"}, ValueError, "clock must be one of 'paper', 'notebook', got 'atomic'"),
         ({"momentum": 0.9}, ValueError, "a setting of the lab must be one of 'amplitude', .* got 'momentum'"),
     ],
 )
@@ -113,6 +179,13 @@ def library_history(steps):
 def structure(history):
     """Names, dimensions and types of all variables."""
     return {name: (values.dims, values.dtype) for name, values in history.variables.items()}
+
+
+def test_the_history_has_the_weights_of_the_notebooks_clock():
+    lab = Lab(amplitude=7, period=40, rest_from=0, clock="notebook")
+    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
+    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 120)])
+    np.testing.assert_array_equal(lab.history.weights, md.Oscillation(7, 40, dwell=41).weights(np.arange(120)))
 
 
 def test_the_history_is_empty_before_the_first_step():

@@ -9,6 +9,8 @@ export const COLUMNS = [
 export const WIDTH = COLUMNS.length;
 export const COLUMN = Object.fromEntries(COLUMNS.map((name, i) => [name, i]));
 
-// The outputs on a GRID x GRID square of half-width HALF_WIDTH, for the picture of the decision regions.
+// The picture of the decision regions has the outputs on a GRID x GRID square around the samples.
 export const GRID = 97;
-export const HALF_WIDTH = 1.15;
+const MARGIN = 1.15;
+const reach = ({ x0, x1 }) => [...x0, ...x1].reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+export const halfWidth = ({ data }) => MARGIN * ((data && reach(data.training)) || 1);

@@ -1,29 +1,29 @@
-// The largest eigenvalue of a symmetric operator by Lanczos, fully reorthogonalised, started from the last eigenvector.
+// The largest eigenvalues of a symmetric operator by Lanczos, fully reorthogonalised.
 
 import { RandomState } from "./random.js";
 
 const MAX_BASIS = 80;
 const CHECK_EVERY = 4;
+const LEAST_BASIS = 24; // before several eigenvalues are looked for
 
 // Share of a random vector in the start vector: without it, a warm start could miss that another eigenvalue has become
 // the largest.
 const RANDOM_SHARE = 0.1;
 
-export class LargestEigenvalue {
+class Lanczos {
   constructor(size) {
     this.size = size;
     this.maxBasis = Math.min(MAX_BASIS, size);
     this.basis = [];
     this.diagonal = new Float64Array(this.maxBasis);
     this.offDiagonal = new Float64Array(this.maxBasis + 1);
-    this.last = new Float64Array(size);
     this.random = unit(new RandomState(0).randn(size));
   }
 
-  // `apply(direction, product)` fills product. Stops when the residual is at most tolerance * |eigenvalue|.
-  compute(apply, tolerance = 1e-5) {
+  // Lets the basis grow from its first vector until `result(m)` is not null, which is asked for now and then, or until
+  // it is complete: then `result(m, true)`. `apply(direction, product)` fills product.
+  grow(apply, result) {
     const { basis, diagonal, offDiagonal, maxBasis } = this;
-    this.start();
     for (let m = 1; ; m++) {
       const w = this.vector(m);
       apply(basis[m - 1], w);
@@ -32,24 +32,10 @@ export class LargestEigenvalue {
       const length = Math.sqrt(dot(w, w));
       offDiagonal[m] = length;
       const ended = m === maxBasis || length < 1e-14;
-      if (ended || m % CHECK_EVERY === 0) {
-        const value = largestRoot(diagonal, offDiagonal, m);
-        const weights = tridiagonalVector(diagonal, offDiagonal, m, value);
-        const residual = length * Math.abs(weights[m - 1]);
-        if (ended || residual <= tolerance * Math.abs(value)) {
-          this.remember(weights);
-          return { value, residual, products: m };
-        }
-      }
+      const found = ended || m % CHECK_EVERY === 0 ? result(m, ended) : null;
+      if (found) return found;
       scale(w, 1 / length);
     }
-  }
-
-  start() {
-    const first = this.vector(0);
-    first.set(this.last);
-    add(first, RANDOM_SHARE, this.random);
-    unit(first);
   }
 
   vector(m) {
@@ -57,15 +43,69 @@ export class LargestEigenvalue {
     return this.basis[m];
   }
 
-  remember(weights) {
-    this.last.fill(0);
-    weights.forEach((weight, i) => add(this.last, weight, this.basis[i]));
-    unit(this.last);
+  // The eigenpair of this rank, 0 for the largest eigenvalue, in a basis of m vectors.
+  pair(m, rank) {
+    const { diagonal, offDiagonal } = this;
+    const value = root(diagonal, offDiagonal, m, rank);
+    const weights = tridiagonalVector(diagonal, offDiagonal, m, value);
+    return { value, weights, residual: offDiagonal[m] * Math.abs(weights[m - 1]) };
+  }
+
+  // Fills `vector` with a unit combination of the basis.
+  combine(weights, vector) {
+    vector.fill(0);
+    weights.forEach((weight, i) => add(vector, weight, this.basis[i]));
+    return unit(vector);
   }
 }
 
-// The largest root of the tridiagonal's characteristic polynomial, by bisection on Sturm counts.
-function largestRoot(diagonal, offDiagonal, m) {
+// The largest eigenvalue, started from the last eigenvector.
+export class LargestEigenvalue extends Lanczos {
+  constructor(size) {
+    super(size);
+    this.last = new Float64Array(size);
+  }
+
+  // Stops when the residual is at most tolerance * |eigenvalue|.
+  compute(apply, tolerance = 1e-5) {
+    const first = this.vector(0);
+    first.set(this.last);
+    add(first, RANDOM_SHARE, this.random);
+    unit(first);
+    return this.grow(apply, (m, ended) => {
+      const { value, weights, residual } = this.pair(m, 0);
+      if (!ended && residual > tolerance * Math.abs(value)) return null;
+      this.combine(weights, this.last);
+      return { value, residual, products: m };
+    });
+  }
+}
+
+// The largest eigenvalues above a threshold, with their eigenvectors. They depend on the operator alone, not on those
+// that were computed before.
+export class LeadingEigenpairs extends Lanczos {
+  // At most `count` of them, each with a residual of at most tolerance times the largest eigenvalue.
+  compute(apply, { threshold, count, tolerance }) {
+    this.vector(0).set(this.random);
+    return this.grow(apply, (m, ended) => {
+      const pairs = [];
+      for (let rank = 0; rank < Math.min(count, m); rank++) {
+        const pair = this.pair(m, rank);
+        if (rank && !(pair.value > threshold)) break;
+        pairs.push(pair);
+      }
+      // Eigenvalues that the basis has not met yet would be missed in a small one.
+      const converged = m >= LEAST_BASIS && pairs.every(({ residual }) => residual <= tolerance * Math.abs(pairs[0].value));
+      if (!ended && !converged) return null;
+      return pairs
+        .filter(({ value }) => value > threshold)
+        .map(({ value, weights }) => ({ value, vector: this.combine(weights, new Float64Array(this.size)) }));
+    });
+  }
+}
+
+// A root of the tridiagonal's characteristic polynomial, of rank 0 if it is the largest, by bisection on Sturm counts.
+function root(diagonal, offDiagonal, m, rank) {
   let low = Infinity, high = -Infinity;
   for (let i = 0; i < m; i++) {
     const radius = (i ? offDiagonal[i] : 0) + (i + 1 < m ? offDiagonal[i + 1] : 0);
@@ -75,7 +115,7 @@ function largestRoot(diagonal, offDiagonal, m) {
   for (;;) {
     const middle = low + (high - low) / 2;
     if (middle <= low || middle >= high) return high;
-    if (countBelow(diagonal, offDiagonal, m, middle) === m) high = middle;
+    if (countBelow(diagonal, offDiagonal, m, middle) >= m - rank) high = middle;
     else low = middle;
   }
 }
@@ -91,7 +131,7 @@ function countBelow(diagonal, offDiagonal, m, shift) {
   return count;
 }
 
-// The unit eigenvector of the tridiagonal at its largest root: two steps of inverse iteration.
+// The unit eigenvector of the tridiagonal at a root: two steps of inverse iteration.
 function tridiagonalVector(diagonal, offDiagonal, m, value) {
   const pivots = new Float64Array(m);
   const shift = value + Math.max(Math.abs(value), 1e-300) * 1e-15;

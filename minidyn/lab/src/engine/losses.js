@@ -3,25 +3,31 @@
 // Outputs f, their gradient g and the directions rf, rg are stored class after class: f[i * P + j] is output i
 // of point j. `measure` fills classLoss and g = ∂F/∂f; `hessianProduct` then fills rg = (∂²F/∂f²) rf.
 
+import { exp, log } from "./elementary.js";
 import { CLASSES } from "./task.js";
 
 class CrossEntropy {
   constructor(labels) {
     this.labels = labels;
     this.probability = new Float64Array(CLASSES * labels.length);
+    this.product = new Float64Array(CLASSES);
   }
 
+  // A term is log Σ exp f - f[label]. The logarithms of a class are one: that of a product of numbers from 1 to 3, which
+  // a few hundred points cannot make overflow.
   measure(f, gamma, classLoss, g) {
-    const { labels, probability: q } = this;
+    const { labels, probability: q, product } = this;
     const n = labels.length;
     classLoss.fill(0);
+    product.fill(1);
     for (let j = 0; j < n; j++) {
       const f0 = f[j], f1 = f[n + j], f2 = f[2 * n + j];
       const label = labels[j];
       const top = Math.max(f0, f1, f2);
-      const e0 = Math.exp(f0 - top), e1 = Math.exp(f1 - top), e2 = Math.exp(f2 - top);
+      const e0 = exp(f0 - top), e1 = exp(f1 - top), e2 = exp(f2 - top);
       const sum = e0 + e1 + e2;
-      classLoss[label] += top + Math.log(sum) - f[label * n + j];
+      product[label] *= sum;
+      classLoss[label] += top - f[label * n + j];
       const weight = gamma[label] / n;
       q[j] = e0 / sum;
       q[n + j] = e1 / sum;
@@ -31,7 +37,7 @@ class CrossEntropy {
       g[2 * n + j] = weight * q[2 * n + j];
       g[label * n + j] -= weight;
     }
-    for (let i = 0; i < CLASSES; i++) classLoss[i] /= n;
+    for (let i = 0; i < CLASSES; i++) classLoss[i] = (classLoss[i] + log(product[i])) / n;
   }
 
   hessianProduct(rf, gamma, rg) {

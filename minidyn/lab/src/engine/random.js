@@ -1,5 +1,7 @@
 // numpy.random.RandomState(seed): the Mersenne Twister MT19937 and the legacy polar Gaussian, draw for draw.
 
+import { log } from "./elementary.js";
+
 const N = 624;
 const M = 397;
 
@@ -53,7 +55,7 @@ export class RandomState {
       b = 2 * this.double() - 1;
       square = a * a + b * b;
     } while (square >= 1 || square === 0);
-    const factor = Math.sqrt((-2 * Math.log(square)) / square);
+    const factor = Math.sqrt((-2 * log(square)) / square);
     this.spare = factor * a;
     return factor * b;
   }

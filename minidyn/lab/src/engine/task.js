@@ -1,10 +1,11 @@
-// The spirals: one arm per class.
+// The samples that a run learns: the spirals, one arm per class, or the reader's own.
 
+import { cos, sin } from "./elementary.js";
 import { RandomState } from "./random.js";
 
 export const CLASSES = 3;
 const POINTS_PER_CLASS = 100;
-export const POINTS = CLASSES * POINTS_PER_CLASS;
+const POINTS = CLASSES * POINTS_PER_CLASS;
 const REVOLUTIONS = 4; // in half turns: the angle runs over 4π
 
 // numpy.linspace(start, stop, count), bit for bit.
@@ -26,10 +27,20 @@ export function spiral({ noise, seed }) {
     for (let i = 0; i < POINTS_PER_CLASS; i++) {
       const turned = angle[i] + noise * random.gauss();
       const at = arm * POINTS_PER_CLASS + i;
-      task.x0[at] = radius[i] * Math.cos(turned);
-      task.x1[at] = radius[i] * Math.sin(turned);
+      task.x0[at] = radius[i] * cos(turned);
+      task.x1[at] = radius[i] * sin(turned);
       task.labels[at] = arm;
     }
   }
   return task;
 }
+
+// The samples of a run, and those that it is validated on: data, in its settings, are the reader's own.
+export const trainingSamples = ({ data, noise, data_seed }) => data?.training ?? spiral({ noise, seed: data_seed });
+export const validationSamples = ({ data, noise, data_seed }) => data?.validation ?? spiral({ noise, seed: data_seed + 1 });
+
+export const trainingCount = ({ data }) => data?.training.labels.length ?? POINTS;
+export const validationCount = ({ data }) => data?.validation.labels.length ?? POINTS;
+
+// Arrays of numbers, as JSON has them, as samples.
+export const typed = ({ x0, x1, labels }) => ({ x0: Float64Array.from(x0), x1: Float64Array.from(x1), labels: Uint8Array.from(labels) });

@@ -38,8 +38,9 @@ export class Toolbar {
       ...Object.entries(PRESETS).map(([name, { label }]) => element("option", { value: name, text: label })),
     ]);
     this.status = element("span", { className: "lab-status" });
+    this.buttons = element("div", { className: "buttons", role: "group", ariaLabel: "Run" }, [this.play, this.single, this.reset, this.burst]);
     this.element = element("div", { className: "bar" }, [
-      element("div", { className: "buttons", role: "group", ariaLabel: "Run" }, [this.play, this.single, this.reset, this.burst]),
+      this.buttons,
       this.status,
       this.speed.element,
       this.window.element,
@@ -81,6 +82,8 @@ export class Toolbar {
   }
 }
 
+const OF_THE_SPIRALS = ["noise", "data_seed"];
+
 // The settings that define a run: a change of them starts it over.
 export class Settings {
   constructor(set) {
@@ -92,9 +95,10 @@ export class Settings {
       this.fields.map((field) => field.element));
   }
 
-  update(state) {
+  // ownData: the samples are the reader's, not those of the spirals.
+  update(state, ownData = false) {
     for (const field of this.fields) {
-      field.element.hidden = !shows(state, field.setting.key);
+      field.element.hidden = !shows(state, field.setting.key) || (ownData && OF_THE_SPIRALS.includes(field.setting.name));
       field.update(state);
     }
     this.element.hidden = [...this.element.children].every((child) => child.hidden);

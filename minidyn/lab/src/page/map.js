@@ -1,7 +1,7 @@
 // The decision regions, coloured by the network's probabilities, with the training samples on top.
 
-import { CLASSES, spiral } from "../engine/task.js";
-import { GRID, HALF_WIDTH } from "../rows.js";
+import { CLASSES, trainingSamples } from "../engine/task.js";
+import { GRID, halfWidth } from "../rows.js";
 import { element, fitCanvas } from "./dom.js";
 import { rgb } from "./theme.js";
 
@@ -21,9 +21,10 @@ export class DecisionMap {
     this.canvas.addEventListener("pointerleave", () => onHover(null));
   }
 
-  open({ noise, data_seed, loss }) {
-    this.samples = spiral({ noise, seed: data_seed });
-    this.squared = loss !== "cross_entropy";
+  open(settings) {
+    this.samples = trainingSamples(settings);
+    this.halfWidth = halfWidth(settings);
+    this.squared = settings.loss !== "cross_entropy";
     this.outputs = null;
   }
 
@@ -76,13 +77,14 @@ export class DecisionMap {
   }
 
   dots(context, side, theme) {
-    const { x0, x1, labels } = this.samples;
+    const { samples: { x0, x1, labels }, halfWidth } = this;
+    const toPixel = (x) => ((x + halfWidth) / (2 * halfWidth)) * side;
     const radius = DOT * (side / this.canvas.clientWidth) * Math.min(1, this.canvas.clientWidth / 300);
     context.lineWidth = radius / 3;
     context.strokeStyle = theme.paper;
     for (let j = 0; j < labels.length; j++) {
       context.beginPath();
-      context.arc(toPixel(x0[j], side), toPixel(-x1[j], side), radius, 0, 7);
+      context.arc(toPixel(x0[j]), toPixel(-x1[j]), radius, 0, 7);
       context.fillStyle = theme.classes[labels[j]];
       context.fill();
       context.stroke();
@@ -98,7 +100,7 @@ export class DecisionMap {
     const k = Math.round(v * (GRID - 1)) * GRID + Math.round(u * (GRID - 1));
     const odds = [1, Math.exp(this.leads[0][k]), Math.exp(this.leads[1][k])];
     const sum = odds[0] + odds[1] + odds[2];
-    return { x: HALF_WIDTH * (2 * u - 1), y: HALF_WIDTH * (1 - 2 * v), probabilities: odds.map((value) => value / sum) };
+    return { x: this.halfWidth * (2 * u - 1), y: this.halfWidth * (1 - 2 * v), probabilities: odds.map((value) => value / sum) };
   }
 }
 
@@ -112,5 +114,3 @@ function between(values, k, u, v) {
   const bottom = values[k + GRID] + u * (values[k + GRID + 1] - values[k + GRID]);
   return top + v * (bottom - top);
 }
-
-const toPixel = (x, side) => ((x + HALF_WIDTH) / (2 * HALF_WIDTH)) * side;

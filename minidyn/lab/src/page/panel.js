@@ -1,7 +1,7 @@
 // The picture and the numbers of a run: the decision regions, the class weights, and the state of the training.
 
 import { emphasised, weights } from "../engine/oscillation.js";
-import { CLASSES, POINTS } from "../engine/task.js";
+import { CLASSES, trainingCount, validationCount } from "../engine/task.js";
 import { shows } from "../state.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { DecisionMap } from "./map.js";
@@ -54,11 +54,11 @@ export class Panel {
   update(row) {
     const gamma = weights(this.settings, row.step);
     const resting = this.settings.amplitude === 1 || (this.settings.rest_from && row.step >= this.settings.rest_from);
-    const turn = emphasised(this.settings.period, row.step);
+    const turn = emphasised(this.settings, row.step);
     const limit = 2 / this.settings.learning_rate;
     const texts = [
-      whole(row.step), resting ? "all alike" : `class ${turn}`, number(row.F, 4), percent(row.correct / POINTS),
-      percent(row.validationCorrect / POINTS), number(row.sharpness), number(limit),
+      whole(row.step), resting ? "all alike" : `class ${turn}`, number(row.F, 4), percent(row.correct / trainingCount(this.settings)),
+      percent(row.validationCorrect / validationCount(this.settings)), number(row.sharpness), number(limit),
     ];
     texts.forEach((text, i) => setText(this.values[i], text));
     gamma.forEach((value, i) => {
@@ -69,6 +69,6 @@ export class Panel {
     this.marker.classList.toggle("unstable", Boolean(row.unstable));
     setText(this.marker, Number.isNaN(row.F) ? "▲ diverged" : row.unstable ? "▲ unstable" : "● stable");
     setAttribute(this.map.canvas, "aria-label",
-      `Decision regions of the three classes at step ${whole(row.step)}; ${row.correct} of ${POINTS} samples correct`);
+      `Decision regions of the three classes at step ${whole(row.step)}; ${row.correct} of ${trainingCount(this.settings)} samples correct`);
   }
 }

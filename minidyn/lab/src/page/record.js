@@ -78,4 +78,64 @@ export class Record {
     }
     return this.sharpness;
   }
+
+  // All rows that are left, in order of their steps.
+  rows() {
+    const first = Math.max(0, this.seen - RECENT_ROWS);
+    const early = this.whole.subarray(0, Math.min(Math.ceil(first / this.stride), this.count) * WIDTH);
+    const rows = new Float64Array(early.length + (this.seen - first) * WIDTH);
+    rows.set(early);
+    for (let step = first, at = early.length; step < this.seen; step++, at += WIDTH) rows.set(this.at(step), at);
+    return rows;
+  }
+
+  copy() {
+    const { recent, whole, ...counts } = this;
+    const copy = Object.assign(new Record(), counts);
+    copy.recent.set(recent);
+    copy.whole.set(whole);
+    return copy;
+  }
+}
+
+// The rows of a run that came from a file: read like a Record, but nothing is added.
+export class StoredRecord {
+  constructor(rows) {
+    this.values = rows;
+    this.seen = rows.length / WIDTH;
+  }
+
+  get last() {
+    return this.values[(this.seen - 1) * WIDTH];
+  }
+
+  rows() {
+    return this.values;
+  }
+
+  forEachRow(from, visit) {
+    for (let i = this.countBefore(from); i < this.seen; i++) visit(this.values, i * WIDTH);
+  }
+
+  // The row of `step`, or the last one before it; its sharpness is the last that was measured.
+  row(step) {
+    const i = Math.max(0, this.countBefore(Math.round(step) + 1) - 1);
+    const names = Object.entries(COLUMN).map(([name, k]) => [name, this.values[i * WIDTH + k]]);
+    return { ...Object.fromEntries(names), sharpness: this.sharpnessAt(i) };
+  }
+
+  sharpnessAt(i) {
+    while (i >= 0 && Number.isNaN(this.values[i * WIDTH + COLUMN.sharpness])) i--;
+    return i < 0 ? NaN : this.values[i * WIDTH + COLUMN.sharpness];
+  }
+
+  countBefore(step) {
+    let low = 0, high = this.seen;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.values[middle * WIDTH] < step) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }

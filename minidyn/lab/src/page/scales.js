@@ -1,9 +1,9 @@
-// Maps from values to [0, 1] up the axis, with their ticks.
+// Maps from values to [0, 1] up the axis, and most of them back, with their ticks.
 
 const NEAREST = 0.17; // smallest distance of two labels, as a fraction of the axis
 
 export function linear(least, most) {
-  return { unit: (v) => (v - least) / (most - least), ticks: round(least, most, 3) };
+  return { unit: (v) => (v - least) / (most - least), value: (u) => least + u * (most - least), ticks: round(least, most, 3) };
 }
 
 // From the round number below `least` to the one above `most`.
@@ -13,7 +13,8 @@ export function log(least, most) {
   for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k++) decades.push(10 ** k);
   const between = [10 ** Math.floor(low), ...decades].flatMap((d) => [2 * d, 5 * d]);
   const unit = (v) => (Math.log10(v) - low) / (high - low);
-  return { unit, ticks: spaced([...decades, ...between], unit) };
+  const value = (u) => 10 ** (low + u * (high - low));
+  return { unit, value, ticks: spaced([...decades, ...between], unit) };
 }
 
 // Symmetric: linear near zero, logarithmic over the last two decades and whatever lies above `small`.

@@ -20,6 +20,7 @@ export function currentTheme() {
     dark,
     classes: pick("classes").slice(0, CLASSES),
     second: pick("classes")[CLASSES], // a colour of no class, for a second curve
+    pins: [3, 0, 2, 1].map((i) => pick("classes")[i]), // of pinned runs, beside their dashes
     unstable: pick("unstable"),
     ink: pick("ink"),
     muted: pick("muted"),
