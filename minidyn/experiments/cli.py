@@ -7,7 +7,6 @@ is there, and an experiment that fails does not stop the others.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import traceback
@@ -17,15 +16,15 @@ from pathlib import Path
 
 import xarray as xr
 
-import minidyn as md
+from minidyn._command_line import add_version, ends_quietly
 from minidyn.experiments import registry, results
 from minidyn.experiments.registry import Experiment
 
 TOLERANCE = 3  # in units of the stored standard deviation; see `results.reproduction_error`
 RESULTS = Path("minidyn-results")
-BROKEN_PIPE = 141  # the exit status of what writes to a closed pipe, as shells give it
 
 
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
@@ -37,12 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without η and λ
     try:
-        status = command(request)
-        sys.stdout.flush()
-        return status
+        return command(request)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its exit
-        return BROKEN_PIPE
+        raise
     except (ValueError, OSError, ImportError) as error:
         print(f"minidyn: {error}", file=sys.stderr)
         return 2
@@ -53,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="minidyn", description="The experiments behind the book's figures.")
-    parser.add_argument("--version", action="version", version=f"minidyn {md.__version__}")
+    add_version(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name the experiments")
     run = commands.add_parser("run", help="run experiments, store their results and sum them up")

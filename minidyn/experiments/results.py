@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import platform
 import re
 import tempfile
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from minidyn import _renamed, storage
-from minidyn._version import __version__
+from minidyn import _provenance, _renamed, storage
 from minidyn.experiments.registry import Experiment
 
 _renamed.names(__name__, moved="minidyn.experiments.results.reproduction_error")
@@ -114,8 +110,6 @@ def path_of(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
 def provenance(experiment: Experiment, size: str) -> dict[str, Any]:
     """What a stored result says of its making, besides how many seconds it took."""
     full = " --full" if size == "full" else ""
-    packages = ("numpy", "autograd", "xarray", "numba", "torch")
-    versions = {name: version for name in packages if (version := _version(name))}
     return {
         "experiment": experiment.name,
         "shows": experiment.shows,
@@ -123,10 +117,7 @@ def provenance(experiment: Experiment, size: str) -> dict[str, Any]:
         "size": size,
         "arguments": arguments_of(experiment, size),
         "command": f"minidyn run {experiment.name}{full}",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "versions": json.dumps({"minidyn": __version__, **versions}),
+        **_provenance.provenance("torch"),
     }
 
 
@@ -197,13 +188,6 @@ def note(data: xr.Dataset) -> str:
         f"Stored result of `{a['command']}` ({a['size']} size, {a['seconds']:g} s on {a['device']}, {a['date']}, "
         f"minidyn {json.loads(a['versions']).get('minidyn', '?')}). Arguments: {a['arguments']}."
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _plain(value: Any) -> Any:

@@ -358,13 +358,15 @@ def _initial(
 ) -> tuple[Params, list[np.random.RandomState]]:
     """Initial cells, and the random stream of each seed, from which its pairs are drawn next."""
     clause = check.choice("clause", clause, CLAUSES)
-    limits = RANGES | _limits({} if ranges is None else ranges)
+    limits = initial_ranges(ranges)
     streams = [np.random.RandomState(seed) for seed in facts.seeds_of(seeds if np.iterable(seeds) else [seeds])]
     values = [np.concatenate([s.uniform(*limits[name], n) for name, n in SIZES.items()]) for s in streams]
     return Params(np.array(values) if np.iterable(seeds) else values[0], clause), streams
 
 
-def _limits(ranges: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+def initial_ranges(ranges: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[float, float]]:
+    """The ranges from which parameters are drawn: those of `ranges`, and `RANGES` for what it does not name."""
+    ranges = {} if ranges is None else ranges
     if not isinstance(ranges, Mapping):
         raise TypeError(f"ranges must be a mapping from parameters to (low, high), got {ranges!r:.80}")
     limits = {}
@@ -374,7 +376,7 @@ def _limits(ranges: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float,
             raise ValueError(f"ranges[{name!r}] must be two numbers, low and high, got {ends!r}")
         low, high = ends
         limits[name] = check.real(f"ranges[{name!r}]", low), check.real(f"ranges[{name!r}]", high, least=low)
-    return limits
+    return RANGES | limits
 
 
 def _rates(learning_rate: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -193,8 +193,8 @@ def full_carry(pairs: Any) -> np.ndarray:
     --------
     >>> full_carry([(3, 3), (3, 4)]).tolist()
     [True, False]
-    >>> full_carry(ones()).any() or full_carry(twos()).any()
-    np.False_
+    >>> bool(full_carry(ones()).any() or full_carry(twos()).any())
+    False
     """
     # a ^ b ^ (a + b) holds the carry into each digit.
     return np.array([(a & b & (a ^ b ^ (a + b))) != 0 for a, b in _python_pairs(pairs)], dtype=bool)

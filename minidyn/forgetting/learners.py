@@ -8,14 +8,18 @@ A learner is any object with
   (seeds, 2); networks for which `active` (seeds,) is False stay as they are;
 - `answers(state, pairs)`: the sums, shape (seeds, n), that the networks give for `pairs` (n, 2);
 - `any_length`: whether it can add numbers longer than those it was trained on;
-- `largest_sum`, optional: the largest sum that it can be trained on.
+- `largest_sum`, optional: the largest sum that it can be trained on;
+- `consolidate(state, pairs)`, optional: the state after the last update on a task, whose facts are `pairs`.
 
 `Perceptron` reads a whole addition at once, in the coarse code or in binary digits. `Recurrent` works digit by digit,
-as the adder does, but has no clause. The differences between them and `Adder` show what each property contributes.
+as the adder does, but has no clause; neither has `PlainCell`, which is otherwise the adder. The differences between
+them and `Adder` show what each property contributes.
+`minidyn.forgetting.elastic` has a perceptron that protects what it has learned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import autograd.numpy as anp
@@ -76,6 +80,8 @@ class Adder:
         Binary digits of a training sum, 1 to 61.
     learning_rate : float, optional
         Default: 0.1 for the soft clause, 0.05 for the hard one.
+    ranges : mapping of str to (low, high), optional
+        Ranges of the initial parameters, as in `minidyn.forgetting.adder.init`.
 
     Raises
     ------
@@ -91,16 +97,24 @@ class Adder:
     parameters = adder.PARAMETERS
     any_length = True
 
-    def __init__(self, *, clause: str = "soft", digits: int = 5, learning_rate: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clause: str = "soft",
+        digits: int = 5,
+        learning_rate: float | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
         self.clause = check.choice("clause", clause, adder.CLAUSES)
         self.digits = check.integer("digits", digits, least=1, most=61)
         rate = adder.LEARNING_RATE[clause] if learning_rate is None else learning_rate
         self.learning_rate = check.real("learning_rate", rate, above=0)
+        self.ranges = adder.initial_ranges(ranges)
         self.largest_sum = 2**self.digits - 1
         self.name = f"adder, {clause} clause"
 
     def init(self, seeds: Any) -> adder.Params:
-        return adder.init(facts.seeds_of(seeds), clause=self.clause)
+        return adder.init(facts.seeds_of(seeds), clause=self.clause, ranges=self.ranges)
 
     def update(self, state: adder.Params, pairs: np.ndarray, active: np.ndarray) -> adder.Params:
         rate = self.learning_rate * active
@@ -147,9 +161,16 @@ class Network:
         return State(weights, [np.zeros_like(w) for w in weights])
 
     def update(self, state: State, pairs: np.ndarray, active: np.ndarray) -> State:
-        """One step: v = momentum v - learning_rate gradient, w = w + v."""
-        batch = pairs[:, None]  # one addition per network
-        gradients = self._gradient(state.weights, self.inputs(batch), self.targets(batch))
+        """One step down the gradient of the loss."""
+        return self.step(state, self.gradients(state, pairs), active)
+
+    def gradients(self, state: State, pairs: np.ndarray) -> list[np.ndarray]:
+        """The gradient of each network's loss on its own addition, `pairs` (seeds, 2)."""
+        batch = pairs[:, None]
+        return list(self._gradient(state.weights, self.inputs(batch), self.targets(batch)))
+
+    def step(self, state: State, gradients: list[np.ndarray], active: np.ndarray) -> State:
+        """v = momentum v - learning_rate gradient, w = w + v, for the networks that are active."""
         weights, velocities = [], []
         for w, v, gradient in zip(state.weights, state.velocities, gradients, strict=True):
             on = active.reshape(-1, *[1] * (w.ndim - 1))
@@ -257,7 +278,28 @@ class Perceptron(Network):
         return np.where(np.isfinite(outputs).all(-1), sums, NO_ANSWER)
 
 
-class Recurrent(Network):
+class DigitByDigit(Network):
+    """A network that reads the binary digits of an addition one by one, least significant first.
+
+    Attributes
+    ----------
+    digits : int
+        Binary digits of a training sum.
+    """
+
+    any_length = True
+    digits: int
+
+    def inputs(self, pairs: np.ndarray) -> np.ndarray:
+        """The bits of additions (..., 2): (positions, ..., 2), with `digits` positions or more."""
+        longest = int(pairs.max()).bit_length() + 1
+        return np.moveaxis(facts.binary(pairs, max(longest, self.digits)).astype(float), -1, 0)
+
+    def targets(self, pairs: np.ndarray) -> np.ndarray:
+        return np.moveaxis(facts.binary(pairs.sum(-1), self.digits).astype(float), -1, 0)[..., None]
+
+
+class Recurrent(DigitByDigit):
     """A small recurrent network that adds digit by digit, least significant first, and has no clause.
 
     The hidden units are h = tanh(a U_a + b U_b + h W + c); the digit is read from a logistic unit with the threshold
@@ -287,8 +329,6 @@ class Recurrent(Network):
     (22, 58)
     """
 
-    any_length = True
-
     @_renamed.arguments(spread="weight_range")
     def __init__(
         self,
@@ -310,14 +350,6 @@ class Recurrent(Network):
         self.name = f"{'GRU' if gated else 'recurrent'}, {hidden} hidden"
         layer: list[tuple[int, ...]] = [(2, hidden), (hidden, hidden), (1, hidden)]
         self.shapes = layer * (3 if gated else 1) + [(hidden, 1), (1, 1)]
-
-    def inputs(self, pairs: np.ndarray) -> np.ndarray:
-        longest = int(pairs.max()).bit_length() + 1
-        digits = facts.binary(pairs, max(longest, self.digits)).astype(float)
-        return np.moveaxis(digits, -1, 0)  # (positions, n, 2) or (positions, seeds, n, 2)
-
-    def targets(self, pairs: np.ndarray) -> np.ndarray:
-        return np.moveaxis(facts.binary(pairs.sum(-1), self.digits).astype(float), -1, 0)[..., None]
 
     def outputs(self, weights: list[Any], x: np.ndarray) -> Any:
         """Logits (positions, seeds, n, 1)."""
@@ -347,6 +379,72 @@ class Recurrent(Network):
         return update * h + (1 - update) * anp.tanh(preactivation(2, reset * h))
 
 
+class PlainCell(DigitByDigit):
+    """The adder without its clause: two hidden units in place of the question and the two straight lines.
+
+    Like the adder it has twelve parameters, reads a, b and the carry at each digit, hands on a carry that is never
+    rounded, and learns from the mean squared error of the digits with gradients of norm 1 at most::
+
+        h = tanh(a U_a + b U_b + carry W + c)        two units
+        (digit, carry) = h V
+
+    It can represent addition: one unit is the step of the carry, the other a straight line.
+
+    Parameters
+    ----------
+    digits : int
+        Binary digits of a training sum, 1 to 61.
+    weight_range : float
+        Initial weights are uniform on (-weight_range, weight_range).
+    learning_rate, momentum : float
+        Above 0; 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; the message names it.
+
+    Examples
+    --------
+    >>> PlainCell().parameters
+    12
+    """
+
+    name = "plain cell"
+
+    def __init__(
+        self, *, digits: int = 5, weight_range: float = 1.0, learning_rate: float = 0.03, momentum: float = 0.9
+    ) -> None:
+        super().__init__(weight_range, learning_rate, momentum)
+        self.digits = check.integer("digits", digits, least=1, most=61)
+        self.largest_sum = 2**self.digits - 1
+        self.shapes = [(2, 2), (1, 2), (1, 2), (2, 2)]
+
+    def gradients(self, state: State, pairs: np.ndarray) -> list[np.ndarray]:
+        """The gradients, shortened to norm 1 at most."""
+        gradients = super().gradients(state, pairs)
+        norm = np.sqrt(sum((g**2).sum((1, 2), keepdims=True) for g in gradients))
+        return [adder.CLIP * g / np.maximum(norm, adder.CLIP) for g in gradients]
+
+    def outputs(self, weights: list[Any], x: np.ndarray) -> Any:
+        """Digits before rounding (positions, seeds, n, 1)."""
+        by_bits, by_carry, bias, out = weights
+        carry: Any = 0.0
+        digits = []
+        for bits in x:
+            both = anp.matmul(anp.tanh(anp.matmul(bits, by_bits) + carry * by_carry + bias), out)
+            digits.append(both[..., :1])
+            carry = both[..., 1:]
+        return anp.stack(digits)
+
+    def losses(self, outputs: Any, targets: np.ndarray) -> Any:
+        return (outputs - targets) ** 2 / len(targets)
+
+    def read(self, outputs: np.ndarray) -> np.ndarray:
+        digits = np.rint(np.moveaxis(outputs[..., 0], 0, -1))
+        return np.where(((digits == 0) | (digits == 1)).all(-1), facts.from_binary(digits == 1), NO_ANSWER)
+
+
 def comparison(bits: int = 4) -> dict[str, Learner]:
     """The learners that the book compares, with the settings that it uses throughout.
 
@@ -368,7 +466,7 @@ def comparison(bits: int = 4) -> dict[str, Learner]:
     --------
     >>> {name: learner.parameters for name, learner in comparison().items()}  # doctest: +NORMALIZE_WHITESPACE
     {'adder': 12, 'hard adder': 12, 'perceptron': 2674, 'smallest perceptron': 448, 'large perceptron': 26524,
-     'binary perceptron': 705, 'recurrent': 97, 'GRU': 89}
+     'binary perceptron': 705, 'recurrent': 97, 'GRU': 89, 'plain cell': 12}
     """
     bits = check.integer("bits", bits, least=1, most=30)
     return {
@@ -380,6 +478,7 @@ def comparison(bits: int = 4) -> dict[str, Learner]:
         "binary perceptron": Perceptron(code="binary", bits=bits),
         "recurrent": Recurrent(8, digits=bits + 1),
         "GRU": Recurrent(4, gated=True, digits=bits + 1),
+        "plain cell": PlainCell(digits=bits + 1),
     }
 
 

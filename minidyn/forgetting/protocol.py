@@ -56,7 +56,7 @@ class Rehearsal:
         check.real("fraction", self.fraction, least=0, most=1)
 
     def count(self, facts_of_the_task: int) -> int:
-        """Number of earlier facts in an epoch over so many facts."""
+        """Number of earlier facts in an epoch over that number of facts."""
         return min(round(self.fraction * facts_of_the_task), len(self.pairs))
 
 
@@ -76,12 +76,12 @@ def sequential(
 
     A network trains on each task but the last until its accuracy on it is at least `target_accuracy`, and then waits
     for the others; it trains on the last task for `epochs` epochs. An epoch shows each fact once, in random order, with
-    an update after each.
+    an update after each. A learner with a method `consolidate` is told when it is done with a task, except the last.
 
     Parameters
     ----------
     learner : Learner
-        From `minidyn.forgetting.learners`, or your own.
+        From `minidyn.forgetting.learners` or `minidyn.forgetting.elastic`, or your own.
     seeds : sequence of int
         One network per seed.
     tasks : mapping of names to pairs (n, 2), optional
@@ -142,6 +142,8 @@ def sequential(
                 rehearsal=Rehearsal(pairs=np.concatenate(earlier), fraction=rehearsal) if earlier else None,
             ),
         )
+        if name != last:
+            networks.consolidate(pairs)
         earlier.append(pairs)
     return record.dataset()
 
@@ -384,6 +386,11 @@ class Networks:
     def present(self, pairs: np.ndarray, **options: Any) -> None:
         """Train for an epoch; see the function of that name."""
         self.state = present(self.learner, self.state, self.streams, pairs, **options)
+
+    def consolidate(self, pairs: np.ndarray) -> None:
+        """Tell a learner that has a method for it that the training on these facts is over."""
+        if hasattr(self.learner, "consolidate"):
+            self.state = self.learner.consolidate(self.state, pairs)
 
     def fit(self, lesson: Lesson, after_epoch: Callable[[int], None] = lambda epoch: None) -> np.ndarray:
         """Train each network until it has learned the lesson; return the number of epochs that each took."""

@@ -57,13 +57,6 @@ def test_list_names_claims_and_what_is_shown(capsys):
     assert "how often heads come up [C0]" in said
 
 
-def test_the_version_is_that_of_the_package(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["--version"])
-    assert stopped.value.code == 0
-    assert capsys.readouterr().out == f"minidyn {md.__version__}\n"
-
-
 @pytest.mark.parametrize("command", ["run", "rerun", "show"])
 def test_a_wrong_name_suggests_the_nearest(command, must_not_run, capsys):
     assert cli.main([command, "coin-flip"]) == 2
@@ -199,15 +192,6 @@ def test_a_rerun_says_what_moved(tmp_path, capsys):
         results.save(changed, "coin-flips", tmp_path)
         assert cli.main(["rerun", "coin-flips", "--folder", str(tmp_path)]) == 1
         assert "moved by more than 3: coin-flips: heads" in capsys.readouterr().out
-
-
-def test_a_reader_that_goes_away_ends_the_output_quietly():
-    reader, writer = os.pipe()
-    os.close(reader)
-    listing = subprocess.Popen([sys.executable, "-m", "minidyn", "list"], stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert listing.communicate()[1] == b""
-    assert listing.returncode == cli.BROKEN_PIPE
 
 
 def test_a_terminal_without_greek_letters_shows_the_list():

@@ -116,6 +116,14 @@ def test_the_median_has_an_interval_over_seeds():
     assert one_direction.median(values * np.nan).is_nan
 
 
+def test_medians_of_rows_are_those_of_numpy():
+    rows = np.random.RandomState(0).randn(200, 7)
+    rows[np.random.RandomState(1).rand(200, 7) < 0.4] = np.nan
+    rows[:3] = np.inf
+    rows[3] = np.nan
+    np.testing.assert_array_equal(one_direction._medians(rows), np.nanmedian(np.delete(rows, 3, axis=0), axis=1))
+
+
 @pytest.mark.parametrize(
     ("values", "step"), [([1.0, 1.5, 2.5], 15.0), ([2.5, 3.0], 0), ([1.0, 1.5], np.nan), ([2.0, 2.5, 1.0], 0.0)]
 )

@@ -16,7 +16,7 @@ from minidyn.experiments.statistics import (
     paired_gain,
     trained,
 )
-from minidyn.experiments.topography.validation import validation_gain
+from minidyn.experiments.tilting.learning import validation_gain
 
 
 def test_an_interval_covers_the_mean_as_often_as_it_says():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from minidyn.forgetting import adder, facts, interference, learners, protocol
+from minidyn.forgetting import adder, elastic, facts, interference, learners, protocol
 
 
 class Square(learners.Perceptron):
@@ -17,6 +17,7 @@ class Square(learners.Perceptron):
 NAMES = {
     "np": np,
     "adder": adder,
+    "elastic": elastic,
     "facts": facts,
     "interference": interference,
     "learners": learners,
@@ -101,6 +102,13 @@ CALLS = [
     ("learners.Recurrent(gated='yes')", TypeError, "gated", "True or False", "'yes'"),
     ("learners.Recurrent(weight_range=0)", ValueError, "weight_range", "> 0", "0"),
     ("learners.Adder(clause='x')", ValueError, "clause", "'soft'", "'x'"),
+    ("learners.Adder(ranges={'p': (1, 0)})", ValueError, "ranges['p']", ">= 1", "0"),
+    ("learners.Adder(ranges={'v': (0, 1)})", ValueError, "ranges", "'theta'", "'v'"),
+    ("learners.PlainCell(digits=0)", ValueError, "digits", ">= 1", "0"),
+    ("learners.PlainCell(learning_rate=-1)", ValueError, "learning_rate", "> 0", "-1"),
+    ("elastic.Elastic(learners.Recurrent(), strength=1)", TypeError, "network", "Perceptron", "Recurrent"),
+    ("elastic.Elastic(P, strength=-1)", ValueError, "strength", ">= 0", "-1"),
+    ("elastic.Elastic(P, strength='strong')", TypeError, "strength", "'strong'"),
     ("interference.experiment(range(2), order='random')", ValueError, "order", "'sequential'", "'random'"),
     ("interference.experiment(range(2), rehearsal=2)", ValueError, "rehearsal", "<= 1", "2"),
     ("interference.experiment([0], order='interleaved', rehearsal=0.5)", ValueError, "rehearsal", "interleaved", "0.5"),

@@ -4,14 +4,15 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from minidyn.forgetting import facts
-from minidyn.forgetting.learners import Adder, Perceptron, Recurrent, comparison
+from minidyn.forgetting import facts, protocol
+from minidyn.forgetting.learners import Adder, Perceptron, PlainCell, Recurrent, State, comparison
 
 NETWORKS = [
     Perceptron(7),
     Perceptron(7, code="binary", bits=4),
     Recurrent(3),
     Recurrent(3, gated=True),
+    PlainCell(),
 ]
 LEARNERS = [*NETWORKS, Adder()]
 PAIRS = facts.ones()[[3, 5, 8]]
@@ -72,6 +73,40 @@ def test_the_targets_are_read_as_the_sums(network):
     if isinstance(network, Recurrent):
         target = 2 * target - 1  # logits of the right sign
     assert network.read(target).tolist() == pairs.sum(1).tolist()
+
+
+def test_the_plain_cell_can_add():
+    """Its first unit is the step of the carry, its second a line: two weights of one size, found by hand."""
+    step, line = 20.0, 0.1
+    by_bits = np.array([[[step, line], [step, line]]])
+    by_carry = np.array([[[step, line]]])
+    bias = np.array([[[-1.25 * step, -0.75 * line]]])
+    out = np.array([[[-1.0, 0.5], [1 / line, 0.0]]])  # digit = line - step; carry = step / 2, from -1/2 to 1/2
+    state, pairs = State([by_bits, by_carry, bias, out], []), facts.random_pairs(500, 16)
+    assert facts.full_carry(pairs).any()
+    for numbers in (facts.all_pairs(4), pairs):
+        assert PlainCell().answers(state, numbers).tolist() == [numbers.sum(1).tolist()]
+
+
+def test_the_plain_cell_learns_all_but_the_full_carry():
+    """The stored result has 50 seeds: see the experiment one-by-one-controls."""
+    data = protocol.one_by_one(PlainCell(digits=4), range(4), examples=3000)
+    pairs = facts.all_pairs(3)
+    full = facts.full_carry(pairs)
+    assert float(data.accuracy.isel(examples=-1).sel(set="shown").mean()) > 0.75
+    assert float(data.accuracy.isel(examples=-1).sel(set="shown").max()) < 1 - full.mean() / 2
+
+
+def test_the_gradients_of_the_plain_cell_are_clipped():
+    cell = PlainCell()
+    state = cell.init(range(3))._replace(weights=[3 * w for w in cell.init(range(3)).weights])
+    norms = np.sqrt(sum((g**2).sum((1, 2)) for g in cell.gradients(state, PAIRS)))
+    assert norms.max() == pytest.approx(1)
+
+
+def test_the_adder_starts_from_ranges_of_its_own():
+    assert not (Adder().init(range(20)).p < 0).any()
+    assert (Adder(ranges={"p": (-1, 1)}).init(range(20)).p < 0).any()
 
 
 def test_initial_weights_are_the_seeds_own_stream():

@@ -31,7 +31,7 @@ def side_by_side(
         for case in cases.values():
             tables.append(measure(case))
             bar.update()
-    return xr.concat(tables, xr.IndexVariable(dimension, list(cases)), join="outer").drop_attrs()
+    return xr.concat(tables, xr.IndexVariable(dimension, list(cases)), join="outer", combine_attrs="drop")
 
 
 def learners_side_by_side(

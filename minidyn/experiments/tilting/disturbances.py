@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 import minidyn as md
 from minidyn import _checks as check
-from minidyn.experiments.grids import Budget, validation_spirals
-from minidyn.losses import accuracy
+from minidyn.experiments.grids import Budget, spiral_ends
 from minidyn.parameters import Structure
-from minidyn.sweeps import VALIDATION_SEED_OFFSET
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
 from minidyn.training.state import State
@@ -66,7 +64,7 @@ class Noise:
 
 
 def train_with_noise(net: md.MLP, params: Any, task: md.Task, noise: Noise, *, steps: int, seed: int) -> Any:
-    """The parameters after so many noisy updates of the static loss, at η = 1."""
+    """The parameters after `steps` noisy updates of the static loss, at η = 1."""
     from minidyn.training import compiled_engine as compiled  # here, for it needs numba
 
     random = np.random.RandomState([seed, 1])
@@ -90,6 +88,18 @@ def with_random_labels(task: md.Task, fraction: float, random: np.random.RandomS
     """The labels of a task, of which a fraction is replaced by random ones."""
     drawn = random.randint(task.classes, size=len(task))
     return np.where(random.rand(len(task)) < fraction, drawn, task.labels)
+
+
+def update_increases_loss(
+    net: Any, params: Any, task: md.Task, loss: Any, step: int, *, learning_rate: float | Callable[[int], float]
+) -> float:
+    """Whether the next update increases the very loss that it descends, as when it bounces in a valley: 1 or 0."""
+    rate = learning_rate(step) if callable(learning_rate) else learning_rate
+    structure = Structure(params)
+    gradient = structure.flatten(md.gradient(net, params, task, loss, step))
+    updated = structure.unflatten(structure.flatten(params) - rate * gradient)
+    before, after = (loss.value(net.logits(p, task.x), task.labels, step) for p in (params, updated))
+    return float(after > before)
 
 
 SCHEDULES: dict[str, Callable[[md.Oscillation, tuple[int, ...]], Any]] = {
@@ -125,13 +135,7 @@ class DisturbedRun:
         disturb = self._with_noise if self.kind in NOISES else self._with_weights
         params = disturb(net, task, self.budget.steps - self.budget.rest)
         run = md.train(net, params, task, static, learning_rate=1.0, steps=self.budget.rest, progress=False)
-        validation = validation_spirals(0.2, VALIDATION_SEED_OFFSET)
-        return {
-            "accuracy": float(run.history.accuracy[-1]),
-            "validation_accuracy": accuracy(net.logits(run.params, validation.x), validation.labels),
-            "static_loss": float(run.history.static_loss[-1]),
-            "sharpness": float(md.hessian_eigenvalues(net, run.params, task, static).values[0]),
-        }
+        return spiral_ends(net, run.params, 0)
 
     def _with_weights(self, net: md.MLP, task: md.Task, steps: int) -> Any:
         order = np.random.RandomState([self.seed, 1]).randint(3, size=steps // self.gamma.period + 1)

@@ -12,12 +12,12 @@ import xarray as xr
 import minidyn as md
 from minidyn import _renamed
 from minidyn._digits import handwritten_digits
-from minidyn.experiments.grids import ENDS, FULL, SHORT, Budget, run_ends, run_grid, validation_spirals
+from minidyn.experiments.grids import FULL, SHORT, Budget, run_ends, run_grid, table_of_ends, validation_spirals
 from minidyn.experiments.parallel import in_parallel
 from minidyn.experiments.registry import experiment
-from minidyn.experiments.statistics import best_cell, format_interval, interval, paired_gain, trained
-from minidyn.experiments.tilting.disturbances import DisturbedRun
-from minidyn.parameters import Structure
+from minidyn.experiments.statistics import PairedGain, best_cell, format_interval, interval, paired_gain, trained
+from minidyn.experiments.tilting.disturbances import DisturbedRun, update_increases_loss
+from minidyn.experiments.topography.losses import NAMES, static_name
 from minidyn.sweeps import VALIDATION_SEED_OFFSET
 
 WIDTHS = (10, 30, 100)  # named before any of this was run
@@ -29,6 +29,21 @@ CHOSEN: dict[int, tuple[float, int]] = {  # the best cells of "phase-diagram"; f
     50: (20, 50),
     100: (20, 50),
 }
+
+LOSS_WIDTHS = (5, 10, 25, 50, 100, 200, 400)
+LOSS_AMPLITUDES, LOSS_PERIODS = (5, 20, 70), (100, 500, 2500)  # fixed before any of this was run
+Cells = Mapping[int, tuple[float, int]]  # amplitude and period for each width
+CHOICES: dict[str, Cells] = {  # the best cells of "loss-grid"
+    "cross_entropy": {
+        5: (70, 100), 10: (70, 100), 25: (70, 100), 50: (70, 100), 100: (20, 2500), 200: (20, 2500), 400: (5, 500),
+    },
+    "mse_sample": {
+        5: (70, 100), 10: (70, 2500), 25: (5, 2500), 50: (20, 2500), 100: (5, 2500), 200: (20, 500), 400: (5, 500),
+    },
+    "mse_output": {
+        5: (20, 100), 10: (20, 2500), 25: (5, 100), 50: (20, 2500), 100: (5, 100), 200: (5, 100), 400: (5, 500),
+    },
+}  # fmt: skip
 
 DIGITS_BUDGET = Budget(steps=4000, rest=500)
 
@@ -118,13 +133,92 @@ def validation_pairs(
     return xr.concat(tables, "width", combine_attrs="drop")
 
 
-def update_increases_loss(net: Any, params: Any, task: md.Task, loss: Any, step: int, *, learning_rate: float) -> float:
-    """Whether the next update increases the very loss that it descends, as when it bounces in a valley: 1 or 0."""
-    structure = Structure(params)
-    gradient = structure.flatten(md.gradient(net, params, task, loss, step))
-    updated = structure.unflatten(structure.flatten(params) - learning_rate * gradient)
-    before, after = (loss.value(net.logits(p, task.x), task.labels, step) for p in (params, updated))
-    return float(after > before)
+def validation_gain(pairs: xr.Dataset) -> PairedGain:
+    """The gain of a part of "held-out-losses", over "kind" ("static", "dynamical"), "data_seed" and "seed"."""
+    return paired_gain(pairs.sel(kind="static"), pairs.sel(kind="dynamical"))
+
+
+def _summarise_loss_grid(data: xr.Dataset) -> str:
+    mean = data.validation_accuracy.mean("seed")
+    static = mean.sel(amplitude=1).isel(period=0)
+    best = mean.drop_sel(amplitude=1).max(["amplitude", "period"])
+    return "\n".join(
+        f"{loss}, H={width}: static {float(static.sel(cell)):.3f}, best cell {float(best.sel(cell)):.3f}"
+        for loss in data.loss.values
+        for width in data.width.values
+        for cell in [{"loss": loss, "width": width}]
+    )
+
+
+@experiment(
+    "loss-grid",
+    shows="three losses over width, amplitude and period, on the seeds that A and T are chosen on",
+    claims=("C10",),
+    quick={"widths": (5, 10), "amplitudes": (5,), "periods": (100, 500), "seeds": range(2), **SHORT},
+    sample={"widths": (5,), "amplitudes": (5,), "periods": (500,)},
+    summary=_summarise_loss_grid,
+)
+def loss_grid(
+    *,
+    widths: Sequence[int] = LOSS_WIDTHS,
+    amplitudes: Sequence[float] = LOSS_AMPLITUDES,
+    periods: Sequence[int] = LOSS_PERIODS,
+    seeds: Sequence[int] = range(5),
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How runs end over (loss, width, amplitude, period, seed); amplitude 1 is the static loss."""
+    grid = {"loss": tuple(NAMES), "width": widths, "amplitude": (1, *amplitudes), "period": periods, "seed": seeds}
+    return run_grid(grid, budget)
+
+
+def _summarise_loss_pairs(data: xr.Dataset) -> str:
+    rows = []
+    for loss in data.loss.values:
+        for width in data.width.values:
+            gain = validation_gain(data.sel(loss=loss, width=width))
+            counts = gain.trained
+            rows.append(
+                f"{loss}, H={width}: validation {format_interval(gain.overall)}; trained {counts.static} static, "
+                f"{counts.dynamical} dynamical of {counts.pairs}; where both train ({counts.both}) "
+                f"{format_interval(gain.where_both_train)}"
+            )
+    return "\n".join(rows)
+
+
+@experiment(
+    "held-out-losses",
+    shows="three dynamical losses against their static ones over width, A and T from the grid, on other seeds and data",
+    claims=("C10",),
+    quick={"choices": {"mse_output": {5: (5, 100)}}, "data_seeds": (1, 2), "seeds": (100,), **SHORT},
+    sample={"choices": {"cross_entropy": {10: CHOICES["cross_entropy"][10]}}, "data_seeds": (1, 2)},
+    summary=_summarise_loss_pairs,
+)
+def loss_pairs(
+    *,
+    choices: Mapping[str, Cells] = CHOICES,
+    data_seeds: Sequence[int] = range(1, 11),
+    seeds: Sequence[int] = (100, 101),
+    budget: Budget = FULL,
+) -> xr.Dataset:
+    """How pairs of runs end, over (loss, kind, width, data_seed, seed): the same weights and samples."""
+    pairs = {"data_seed": data_seeds, "seed": seeds}
+    static_names = sorted({static_name(loss) for loss in choices})
+    static = run_grid({"loss": static_names, "width": list(next(iter(choices.values()))), **pairs}, budget)
+    kinds = xr.IndexVariable("kind", ["static", "dynamical"])
+    tables = []
+    for loss, cells in choices.items():
+        static_ends = static.sel(loss=[static_name(loss)]).assign_coords(loss=[loss])
+        tables.append(xr.concat([static_ends, _at_choice(loss, cells, pairs, budget)], kinds, combine_attrs="drop"))
+    return xr.concat(tables, "loss", combine_attrs="drop")
+
+
+def _at_choice(loss: str, cells: Cells, pairs: Mapping[str, Sequence[int]], budget: Budget) -> xr.Dataset:
+    """How the runs of a dynamical loss end at the amplitude and period of each width."""
+    ends = []
+    for width, (amplitude, period) in cells.items():
+        grid: dict[str, Sequence[Any]] = {"loss": [loss], "width": [width], "amplitude": [amplitude]}
+        ends.append(run_grid({**grid, "period": [period], **pairs}, budget).squeeze(["amplitude", "period"], drop=True))
+    return xr.concat(ends, "width", combine_attrs="drop")
 
 
 def _summarise_rates(data: xr.Dataset) -> str:
@@ -142,7 +236,7 @@ def _summarise_rates(data: xr.Dataset) -> str:
 @experiment(
     "learning-rates",
     shows="static and dynamical loss at five learning rates, and how often an update increases the loss it descends",
-    claims=("C5", "C7"),
+    claims=("C1", "C5", "C7"),
     quick={"rates": (0.3, 1), "widths": (5,), "period": 100, "seeds": range(100, 102), **SHORT},
     sample={"widths": (10,), "rates": (0.3, 3), "seeds": range(100, 104)},
     summary=_summarise_rates,
@@ -193,7 +287,7 @@ def _summarise_controls(data: xr.Dataset) -> str:
 @experiment(
     "controls",
     shows="other ways to disturb the static loss, as many updates: fixed weights, random turns, noise, mini-batches",
-    claims=("C5", "C7"),
+    claims=("C2", "C5", "C7"),
     quick={
         "controls": (
             ("static", 0),
@@ -240,10 +334,7 @@ def controls(
     ]
     ends = in_parallel(DisturbedRun.ends, runs, "controls")
     names = [f"{kind} {strength:g}" if strength else kind for kind, strength in controls]
-    coords: dict[str, list] = {"control": names, "width": list(widths), "seed": list(seeds)}
-    shape = [len(values) for values in coords.values()]
-    values = {name: np.reshape([end[name] for end in ends], shape).astype(np.float32) for name in ENDS}
-    return xr.Dataset({name: (tuple(coords), value) for name, value in values.items()}, coords)
+    return table_of_ends(ends, {"control": names, "width": list(widths), "seed": list(seeds)})
 
 
 def suggested_settings(classes: int) -> tuple[float, int]:

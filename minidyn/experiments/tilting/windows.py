@@ -47,7 +47,7 @@ class Setting:
         return dynamical_loss(self.loss, self.amplitude, self.period)
 
     def train(self, params: Any, start: int, steps: int, every: int | None = None) -> md.Run:
-        """A run from `start` on that records its weights, if `every` is given, at every so many updates."""
+        """A run from `start` on. If `every` is given, it records its weights every `every` updates."""
         return md.train(
             md.MLP(2, self.width, 3),
             params,
@@ -125,7 +125,8 @@ class Window:
         return cut if cut.force([-WALL, WALL]).sum() < 0 else self.slice_along(-cut.direction)
 
     def slice_along(self, direction: NDArray) -> md.ValleySlice:
-        return md.valley_slice(*self.problem, learning_rate=self.run.settings.learning_rate, direction=direction)
+        rate = self.run.settings.learning_rates(0, 1)[0]
+        return md.valley_slice(*self.problem, learning_rate=float(rate), direction=direction)
 
     @cached_property
     def weights(self) -> NDArray:

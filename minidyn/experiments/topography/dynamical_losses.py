@@ -175,9 +175,9 @@ def global_minima(*, seeds: Sequence[int] = range(20), minimum: Minimum = MINIMU
     """What happens at weights at which the static squared error vanishes, over "seed", when the clock runs.
 
     - static_loss, static_sharpness: after `steps` updates of the static loss at η = 0.3
-    - gradient, sharpness, over (loss, phase): |∇F| and λ_max of F at these weights, all through a cycle
+    - gradient, sharpness, over (loss, phase): |∇F| and λ_max of F at these weights, throughout a cycle
     - highest, last, moved, over (loss, relative_step): the greatest F, and the static loss at the end, while descent
-      goes on for so many turns, from mid-turn, at η = relative_step / static_sharpness, from `perturbed` weights; and
+      goes on for `turns` turns, from mid-turn, at η = relative_step / static_sharpness, from `perturbed` weights; and
       the distance that it has gone, relative to the norm of the weights
     - final_loss, final_sharpness: of the static loss, after `rest` more updates of it at η = 0.3
     """

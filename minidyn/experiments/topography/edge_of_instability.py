@@ -327,7 +327,7 @@ def edge_growth(
 
 
 def _growth(run: EdgeRun, *, steps: int) -> xr.Dataset:
-    """Growth rates in so many updates after a run."""
+    """Growth rates over `steps` updates after a run."""
     rates = {
         name: measure(*run.problem(), learning_rate=run.learning_rate, start=run.steps, steps=steps, progress=False)
         for name, measure in (("tangent", orbits.tangent_growth), ("separation", orbits.separation_growth))
@@ -370,7 +370,7 @@ def burst_spectra(
 
 
 def _spectra(run: EdgeRun, *, steps: int, every: int) -> xr.Dataset:
-    """The spectra of so many updates after a run, each `every` updates apart."""
+    """The spectra over `steps` updates after a run, one every `every` updates."""
     history = md.train(
         *run.problem(),
         learning_rate=run.learning_rate,

@@ -7,15 +7,15 @@ import pytest
 import minidyn as md
 from minidyn.experiments import find, load
 from minidyn.experiments.statistics import best_cell
+from minidyn.experiments.tilting.learning import CHOICES, LOSS_WIDTHS
 from minidyn.experiments.topography.losses import NAMES
-from minidyn.experiments.topography.validation import CHOICES, WIDTHS
 from minidyn.sweeps import LOSSES
 
 
 def test_the_choices_are_those_of_the_stored_grid():
     grid = load("loss-grid")
     for loss in NAMES:
-        for width in WIDTHS:
+        for width in LOSS_WIDTHS:
             assert CHOICES[loss][width] == best_cell(grid.sel(width=width, loss=loss))
 
 
