@@ -8,11 +8,12 @@
     run = md.train(net, net.init(0), task, loss, learning_rate=1.0, steps=5000, measure={"hessian_max": 25})
     run.history.hessian_max.plot()
 
-Pictures, sliders and PyTorch have rooms of their own, imported on demand: `minidyn.plots`, `minidyn.widgets`,
-`minidyn.lab`, `minidyn.torch`; and so has the third paper: `minidyn.forgetting`.
+Pictures, sliders, PyTorch and the third paper have modules of their own, imported on demand: `minidyn.plots`,
+`minidyn.widgets`, `minidyn.lab`, `minidyn.torch` and `minidyn.forgetting`.
 """
 
 from minidyn import _renamed
+from minidyn import optimizers as optimizers
 from minidyn._version import __version__ as __version__
 from minidyn.curvature import hessian, hessian_eigenvalues, hessian_product, landscape
 from minidyn.derivatives import gradient

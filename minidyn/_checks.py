@@ -90,7 +90,7 @@ def path(name: str, value: Any) -> Path:
 
 
 def memory(what: str, count: int) -> None:
-    """Raise a MemoryError, before any work, if so many float64 numbers exceed the memory that is left."""
+    """Raise a MemoryError, before any work, if `count` float64 numbers exceed the memory that is left."""
     needed, left = 8 * count, available_memory()
     if needed > left:
         raise MemoryError(f"{what} needs about {needed / 2**30:,.1f} GiB of memory, and {left / 2**30:,.1f} are left")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from minidyn.mlp import MLP
+from minidyn.task import Task
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis))
 PACKAGES = {"site-packages", "dist-packages"}
@@ -67,7 +68,9 @@ def _contents(value: Any) -> Iterator[Any]:
     elif isinstance(value, MethodType):
         yield from (value.__func__, value.__self__)
     elif _is_installed(value):
-        yield from (str(value.__module__), getattr(value, "__qualname__", value.__name__))
+        # NumPy gives its ufuncs a module only since version 2.0; that of their type is the same one.
+        module = getattr(value, "__module__", type(value).__module__)
+        yield from (str(module), getattr(value, "__qualname__", value.__name__))
     elif isinstance(value, FunctionType):
         closure = [cell.cell_contents for cell in value.__closure__ or ()]
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__, closure, _globals(value))
@@ -77,6 +80,10 @@ def _contents(value: Any) -> Iterator[Any]:
         yield from (value.__qualname__, value.__bases__, functions, constants)
     elif type(value) is MLP:
         yield value.widths
+        if value.activation != "relu":  # so that stores of version 0.1, which knew no other, are still found
+            yield value.activation
+    elif type(value) is Task and not value.names:  # as in version 0.1, where no class had a name
+        yield from (type(value), value.x, value.labels, value.classes)
     elif is_dataclass(value):
         yield from (type(value), *(getattr(value, field.name) for field in fields(value)))
     elif hasattr(value, "__dict__") and not _is_installed(type(value)):

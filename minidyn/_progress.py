@@ -23,13 +23,18 @@ def bars(*, shown: bool) -> Iterator[None]:
         _SHOWN.reset(before)
 
 
-def bar(total: int, what: str, unit: str, *, shown: bool = True) -> Any:
-    """A tqdm bar, in terminals and in notebooks; never while the book is built (MINIDYN_BOOK is set)."""
+def bar(total: int, what: str, unit: str, *, shown: bool = True, at_once: bool = False) -> Any:
+    """A tqdm bar, in terminals and in notebooks; never while the book is built (MINIDYN_BOOK is set).
+
+    It appears with the first progress after a second, or `at_once`.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets tqdm warns, and draws a text bar
         from tqdm.auto import tqdm
     hidden = not _is_shown(shown)
-    return tqdm(total=total, desc=what, unit=f" {unit}", unit_scale=True, delay=1, leave=False, disable=hidden)
+    return tqdm(
+        total=total, desc=what, unit=f" {unit}", unit_scale=True, delay=0 if at_once else 1, leave=False, disable=hidden
+    )
 
 
 def say(line: str, *, shown: bool = True) -> None:

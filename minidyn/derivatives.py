@@ -37,8 +37,8 @@ class Derivatives(Protocol):
     def jacobian(self, params: Any, x: NDArray) -> NDArray:
         """J = ∂logits/∂params (P, C, p)."""
 
-    def ntk(self, params: Any, x: NDArray) -> NDArray:
-        """J Jᵀ (P, C, P, C)."""
+    def ntk(self, params: Any, x: NDArray, other_x: NDArray | None = None) -> NDArray:
+        """J J'ᵀ (P, C, Q, C), with J at x and J' at other_x; by default J Jᵀ."""
 
     def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
         """The exact Hessian of F (p, p), symmetric to the last bit."""
@@ -67,8 +67,8 @@ class ClosedForms:
     def jacobian(self, params: Any, x: NDArray) -> NDArray:
         return self.net.jacobian(params, x)
 
-    def ntk(self, params: Any, x: NDArray) -> NDArray:
-        return self.net.ntk(params, x)
+    def ntk(self, params: Any, x: NDArray, other_x: NDArray | None = None) -> NDArray:
+        return self.net.ntk(params, x, other_x)
 
     def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
         return self.net.hessian(params, task.x, *self._output_derivatives(params, task, loss, step))
@@ -103,12 +103,15 @@ class Autograd:
         units = np.eye(logits.size).reshape(-1, *logits.shape)
         return np.stack([pullback(unit) for unit in units]).reshape(*logits.shape, -1)
 
-    def ntk(self, params: Any, x: NDArray) -> NDArray:
-        outputs = self.net.logits(params, x).size
-        check.memory(f"the tangent kernel of {len(x)} samples", outputs * (2 * Structure(params).size + outputs))
+    def ntk(self, params: Any, x: NDArray, other_x: NDArray | None = None) -> NDArray:
+        sets = x, x if other_x is None else other_x
+        rows, columns = (self.net.logits(params, samples).size for samples in sets)
+        what = f"the tangent kernel between {len(sets[0])} and {len(sets[1])} samples"
+        check.memory(what, (rows + columns) * Structure(params).size + rows * columns)
         jacobian = self.jacobian(params, x)
-        rows = jacobian.reshape(-1, jacobian.shape[-1])
-        return (rows @ rows.T).reshape(*jacobian.shape[:2], *jacobian.shape[:2])
+        other = jacobian if other_x is None else self.jacobian(params, other_x)
+        left, right = (j.reshape(-1, j.shape[-1]) for j in (jacobian, other))
+        return (left @ right.T).reshape(*jacobian.shape[:2], *other.shape[:2])
 
     def hessian(self, params: Any, task: Task, loss: Loss, step: int) -> NDArray:
         vector, value = self._value(params, task, loss, step)

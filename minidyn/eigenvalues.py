@@ -32,6 +32,14 @@ class Spectrum:
         Whether all residuals met the tolerance.
     products : int
         Matrix-vector products used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minidyn.eigenvalues import lanczos
+    >>> spectrum = lanczos(lambda v: np.arange(5) * v, 5, k=2)  # of the matrix with 0, 1, 2, 3, 4 on its diagonal
+    >>> spectrum.values.round(6), spectrum.converged
+    (array([4., 3.]), True)
     """
 
     values: NDArray
@@ -73,7 +81,7 @@ def lanczos(
         As for `hessian_eigenvalues`.
     max_basis : int, optional
         Largest number of basis vectors, k to n (the default); each takes 8 n bytes. If the tolerance is not met with
-        so many, the result says that it has not converged.
+        this number, the result says that it has not converged.
 
     Returns
     -------

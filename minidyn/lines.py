@@ -2,7 +2,7 @@
 
 Along a line params + t · direction the outputs of a network with one hidden layer of ReLUs are a quadratic in t between
 two switches of its units. The quadratics of all pieces are sums that change by one unit at each switch, so that they
-are known once the switches are sorted; then any t costs a look into a table. Deeper networks are multiplied out.
+are known once the switches are sorted; then any t costs a look into a table. Other networks are multiplied out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def through(params: Any, direction: Any, problem: Problem) -> Line:
     if not has_closed_forms(net):
         return _by_autograd(params, direction, problem)
     assert isinstance(net, MLP)
-    if len(params) == 2 and 3 * (net.widths[1] + 1) * len(x) * net.widths[2] <= TABLE:
+    if net.activation == "relu" and len(params) == 2 and 3 * (net.widths[1] + 1) * len(x) * net.widths[2] <= TABLE:
         return _in_blocks(_piecewise_quadratic(params, direction, x), problem, len(x) * net.widths[1])
     return _in_blocks(
         lambda t, order: net.logits_along(params, direction, x, t, order), problem, len(x) * max(net.widths)

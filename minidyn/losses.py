@@ -26,9 +26,30 @@ COMPUTED = ("value", "gradient", "curvature", "class_weights")
 
 
 class ClassWeights(Protocol):
-    """What a loss asks of its `gamma`: `Oscillation` has it, and so can a reader's own waveform."""
+    """What a loss asks of its `gamma`: `Oscillation` has it, and so can a waveform Γ(t) of your own.
 
-    classes: int
+    Nothing else about a waveform is asked. `weights` is called with one step at a time. The weights of `Oscillation`
+    have the sum C, so that the loss keeps its scale; those of your own need not.
+
+    Examples
+    --------
+    A class that fades in and out, while the others stay:
+
+    >>> import numpy as np
+    >>> import minidyn as md
+    >>> class Fading:
+    ...     classes = 3
+    ...     def weights(self, step):
+    ...         return np.array([1 + np.sin(2 * np.pi * step / 100), 1.0, 1.0])
+    >>> net, task, loss = md.MLP(2, 10, 3), md.spiral(), md.CrossEntropy(Fading())
+    >>> run = md.train(net, net.init(0), task, loss, learning_rate=0.5, steps=50)
+    >>> run.history.weights.sel(step=25).values
+    array([2., 1., 1.])
+    """
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
 
     def weights(self, step: Any) -> NDArray:
         """Class weights at a step, shape (C,), at least 0."""

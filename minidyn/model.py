@@ -31,7 +31,28 @@ _renamed.names(
 
 
 class Model(Protocol):
-    """What the library asks of a network: `MLP` has it, and so can a reader's own."""
+    """What the library asks of a network: `MLP` has it, and so can one of your own.
+
+    Nothing else about a model is asked. Its derivatives come from autograd, so `logits` is written in `autograd.numpy`;
+    its parameters may be nested lists, tuples, named tuples and dicts of arrays.
+
+    Examples
+    --------
+    >>> import autograd.numpy as np
+    >>> import minidyn as md
+    >>> class Sines:
+    ...     def init(self, seed):
+    ...         random = np.random.RandomState(seed)
+    ...         return {"in": random.randn(2, 20), "out": random.randn(20, 3) / 20}
+    ...     def logits(self, params, x):
+    ...         return np.dot(np.sin(np.dot(x, params["in"])), params["out"])
+    >>> net, task, loss = Sines(), md.spiral(), md.CrossEntropy(md.Oscillation(5, 50))
+    >>> run = md.train(net, net.init(0), task, loss, learning_rate=0.5, steps=50, measure={"hessian_max": 25})
+    >>> run.params["out"].shape, md.gradient(net, run.params, task, loss)["in"].shape
+    ((20, 3), (2, 20))
+    >>> md.ntk_eigenvalues(net, run.params, task.x).converged
+    True
+    """
 
     def init(self, seed: int) -> Any:
         """Initial parameters: nested lists, tuples and dicts of float arrays."""

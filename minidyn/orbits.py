@@ -340,7 +340,7 @@ def tangent_growth(
     Parameters
     ----------
     net, params, task, loss, learning_rate, steps, start, progress
-        As for `train`; full batch.
+        As for `train`; plain descent at a constant learning rate, full batch.
     seed : int
         Seed of the first direction v, which no longer matters after about a hundred updates.
 
@@ -364,6 +364,7 @@ def tangent_growth(
     >>> bool(growth.mean() < 0.1)
     True
     """
+    learning_rate = check.real("learning_rate", learning_rate, above=0)
     seed = check.integer("seed", seed, least=0, most=2**32 - 1)
     tangent: NDArray | None = None
 
@@ -416,7 +417,7 @@ def separation_growth(
     Parameters
     ----------
     net, params, task, loss, learning_rate, steps, start, progress
-        As for `train`; full batch.
+        As for `train`; plain descent at a constant learning rate, full batch.
     distance : float
         Distance between the two runs in the space of the parameters, greater than 0 and than their rounding errors.
     seed : int
@@ -446,6 +447,7 @@ def separation_growth(
     >>> growth.sizes["step"]
     30
     """
+    learning_rate = check.real("learning_rate", learning_rate, above=0)
     distance = check.real("distance", distance, above=0)
     seed = check.integer("seed", seed, least=0, most=2**32 - 1)
     second: NDArray | None = None  # the second run, one update after it was moved back to `distance`

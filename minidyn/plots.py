@@ -11,21 +11,27 @@ import json
 import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from minidyn import _checks as check
+from minidyn import optimizers
 from minidyn.losses import ClassWeights
 from minidyn.model import Model
+from minidyn.optimizers import PLAIN as PLAIN_DESCENT
+from minidyn.optimizers import Optimizer
 from minidyn.task import Task
+from minidyn.training import Run
 
 PALETTE: dict[str, Any] = json.loads((resources.files("minidyn") / "palette.json").read_text())
 UNSTABLE, INK, MUTED, GRID = (PALETTE[name] for name in ("unstable", "ink", "muted", "grid"))
@@ -54,6 +60,7 @@ STYLE: Any = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.4,
 }
+THRESHOLD_LINE: Any = {"color": UNSTABLE, "linewidth": 1, "linestyle": (0, (5, 3)), "zorder": 1}
 FIGURE_FOUR = ("weights", "loss", "change", "accuracy", "hessian_max", "ntk_max")
 LABELS = {
     "loss": "$F$",
@@ -111,7 +118,8 @@ def samples(task: Task, ax: Axes | None = None, *, size: float = 12) -> Axes:
     ax = _axes(ax)
     for label in range(task.classes):
         x, y = task.x[task.labels == label, :2].T
-        ax.scatter(x, y, s=size, color=class_color(label), edgecolor="white", linewidth=0.4, label=f"class {label}")
+        name = _escaped(task.names[label]) if task.names else f"class {label}"
+        ax.scatter(x, y, s=size, color=class_color(label), edgecolor="white", linewidth=0.4, label=name)
     return _square(ax)
 
 
@@ -186,7 +194,7 @@ def class_weights(gamma: ClassWeights, steps: ArrayLike, ax: Axes | None = None)
 
 
 def history(
-    record: xr.Dataset,
+    record: Run | xr.Dataset,
     names: Sequence[str] = ("weights", "loss", "accuracy"),
     *,
     learning_rate: float | None = None,
@@ -195,12 +203,13 @@ def history(
 
     Parameters
     ----------
-    record : xarray.Dataset
-        The history of a run.
+    record : Run or xarray.Dataset
+        A run, or its history.
     names : sequence of str
         Variables of the record, and "change", which is F(t) - F(t-1). At least one.
     learning_rate : float, optional
-        Learning rate η; panels of the sharpness then show 2/η.
+        Learning rate η of a history: panels of the sharpness then show 2/η. A run knows its own, and its optimiser:
+        they show its stability threshold, such as 2 (1 + β)/η of momentum β, and none for Adam.
 
     Returns
     -------
@@ -217,31 +226,33 @@ def history(
     >>> import minidyn as md
     >>> net = md.MLP(2, 10, 3)
     >>> run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(), learning_rate=0.1, steps=20)
-    >>> figure = history(run.history, ["loss", "change"])
+    >>> figure = history(run, ["loss", "change"])
     """
-    names = _names(record, names)
-    _check_rate(learning_rate)
+    shown = _shown(record, learning_rate)
+    names = _names(shown.history, names)
     with _style():
         figure, axes = _subplots(len(names), 1, figsize=(WIDTH, 1.25 * len(names) + 0.6), sharex=True)
         for ax, name in zip(axes[:, 0], names, strict=True):
-            panel(record, name, ax, learning_rate=learning_rate)
+            _panel(shown, name, ax)
         axes[-1, 0].set_xlabel("step")
         figure.align_ylabels()
     return figure
 
 
-def figure_four(record: xr.Dataset, learning_rate: float, *, zoom: tuple[int, int], title: str = "") -> Figure:
+def figure_four(
+    record: Run | xr.Dataset, learning_rate: float | None = None, *, zoom: tuple[int, int], title: str = ""
+) -> Figure:
     """The six panels of figure 4 of "Tilting the playing field": the whole run on the left, a zoom on the right.
 
-    From the top: Γ, F, F(t) - F(t-1), the accuracy, the largest Hessian eigenvalue with the line at 2/η, and the
-    largest NTK eigenvalue. Panels of what the record lacks are left out.
+    From the top: Γ, F, F(t) - F(t-1), the accuracy, the largest Hessian eigenvalue with the stability threshold (2/η),
+    and the largest NTK eigenvalue. Panels of what the record lacks are left out.
 
     Parameters
     ----------
-    record : xarray.Dataset
-        The history of a run.
-    learning_rate : float
-        Its learning rate η.
+    record : Run or xarray.Dataset
+        A run, or its history.
+    learning_rate : float, optional
+        As for `history`.
     zoom : (int, int)
         First and last step of the right column.
     title : str
@@ -262,18 +273,17 @@ def figure_four(record: xr.Dataset, learning_rate: float, *, zoom: tuple[int, in
     >>> import minidyn as md
     >>> net = md.MLP(2, 10, 3)
     >>> run = md.train(net, net.init(0), md.spiral(), md.CrossEntropy(), learning_rate=0.1, steps=20)
-    >>> figure = figure_four(run.history, 0.1, zoom=(5, 10))
+    >>> figure = figure_four(run, zoom=(5, 10))
     """
-    _check_record(record)
-    names = _names(record, [name for name in FIGURE_FOUR if name in record or name == "change"])
-    closeup = _between(record, zoom)
-    _check_rate(learning_rate)
+    shown = _shown(record, learning_rate)
+    names = _names(shown.history, [name for name in FIGURE_FOUR if name in shown.history or name == "change"])
+    closeup = replace(shown, history=_between(shown.history, zoom))
     with _style():
         size = (WIDTH, 1.2 * len(names) + 0.6)
         figure, axes = _subplots(len(names), 2, figsize=size, sharex="col", width_ratios=(1.5, 1))
         for row, name in enumerate(names):
-            panel(record, name, axes[row, 0], learning_rate=learning_rate)
-            panel(closeup, name, axes[row, 1], learning_rate=learning_rate, points=True)
+            _panel(shown, name, axes[row, 0])
+            _panel(closeup, name, axes[row, 1], points=True)
             axes[row, 1].set_ylabel("")
             axes[row, 0].axvspan(*zoom, color=GRID, alpha=0.5, linewidth=0)
         axes[0, 0].set_title(title or "the whole run", loc="left")
@@ -285,7 +295,7 @@ def figure_four(record: xr.Dataset, learning_rate: float, *, zoom: tuple[int, in
 
 
 def panel(
-    record: xr.Dataset,
+    record: Run | xr.Dataset,
     name: str,
     ax: Axes | None = None,
     *,
@@ -296,13 +306,13 @@ def panel(
 
     Parameters
     ----------
-    record : xarray.Dataset
-        The history of a run.
+    record : Run or xarray.Dataset
+        A run, or its history.
     name : str
         A variable of the record, or "change", which is F(t) - F(t-1).
     ax : Axes, optional
     learning_rate : float, optional
-        Learning rate η; a panel of the sharpness then shows 2/η.
+        As for `history`.
     points : bool
         Whether to draw single updates instead of a line, so that a period-2 orbit shows two branches.
 
@@ -315,32 +325,23 @@ def panel(
     TypeError, ValueError
         If an argument is not as above; the message names it.
     """
-    _names(record, [name])
-    _check_rate(learning_rate)
-    ax = _axes(ax)
-    if name == "weights":
-        return _weight_lines(ax, record.step, record.weights.values)
-    if name == "change":
-        steps, values = record.step.values[1:], np.diff(record.loss.values)
-    else:
-        steps, values = record[record[name].dims[0]].values, record[name].values
-    dots = points or name == "change"
-    style = {"marker": ".", "markersize": 1.5, "linestyle": "none"} if dots else {"linewidth": 0.9}
-    ax.plot(steps, values, color=INK, rasterized=True, **style)
-    if name == "hessian_max" and learning_rate is not None:
-        stability_line(ax, learning_rate)
-    ax.set_ylabel(LABELS.get(name, name.replace("_", " ")))
-    return ax
+    shown = _shown(record, learning_rate)
+    _names(shown.history, [name])
+    return _panel(shown, name, _axes(ax), points=points)
 
 
-def stability_line(ax: Axes, learning_rate: float, *, vertical: bool = False) -> Axes:
-    """The line at 2/η, above which descent in a static quadratic valley is unstable.
+def stability_line(
+    ax: Axes, learning_rate: float, *, optimizer: Optimizer = PLAIN_DESCENT, vertical: bool = False
+) -> Axes:
+    """The line at 2/η, above which plain descent in a static quadratic valley is unstable, or that of an optimiser.
 
     Parameters
     ----------
     ax : Axes
     learning_rate : float
         Learning rate η, greater than 0.
+    optimizer : GradientDescent, Momentum or Adam
+        The line is at its `threshold`: 2 (1 + β)/η for momentum β. For Adam, which has none, nothing is drawn.
     vertical : bool
         Whether the sharpness is on the horizontal axis.
 
@@ -348,9 +349,10 @@ def stability_line(ax: Axes, learning_rate: float, *, vertical: bool = False) ->
     -------
     Axes
     """
-    limit = 2 / check.real("learning_rate", learning_rate, above=0)
-    line = ax.axvline if vertical else ax.axhline
-    line(limit, color=UNSTABLE, linewidth=1, linestyle=(0, (5, 3)), label=r"$2/\eta$", zorder=1)
+    threshold = _threshold(learning_rate, optimizer)
+    if threshold is not None:
+        line = ax.axvline if vertical else ax.axhline
+        line(threshold, label=_threshold_label(optimizer), **THRESHOLD_LINE)
     return ax
 
 
@@ -385,7 +387,13 @@ def valley(landscape: xr.DataArray, ax: Axes | None = None) -> Axes:
     return _contours(landscape, ax) if "second" in landscape.dims else _curves(landscape, ax)
 
 
-def spectrum(values: ArrayLike, learning_rate: float | None = None, ax: Axes | None = None) -> Axes:
+def spectrum(
+    values: ArrayLike,
+    learning_rate: float | None = None,
+    ax: Axes | None = None,
+    *,
+    optimizer: Optimizer = PLAIN_DESCENT,
+) -> Axes:
     """The eigenvalues of a Hessian in descending order; with a learning rate, those above 2/η are marked.
 
     Parameters
@@ -395,6 +403,8 @@ def spectrum(values: ArrayLike, learning_rate: float | None = None, ax: Axes | N
     learning_rate : float, optional
         Learning rate η, greater than 0.
     ax : Axes, optional
+    optimizer : GradientDescent, Momentum or Adam
+        As for `stability_line`: those above its threshold are marked.
 
     Returns
     -------
@@ -410,12 +420,12 @@ def spectrum(values: ArrayLike, learning_rate: float | None = None, ax: Axes | N
     >>> ax = spectrum([0.1, 3.0, -0.2], learning_rate=1.0)
     """
     eigenvalues = np.sort(_numbers("values", values))[::-1]
-    _check_rate(learning_rate)
+    threshold = None if learning_rate is None else _threshold(learning_rate, optimizer)
     ax, rank = _axes(ax), np.arange(1, len(eigenvalues) + 1)
     ax.plot(rank, eigenvalues, ".", color=INK, markersize=3)
-    if learning_rate is not None:
-        stability_line(ax, learning_rate)
-        unstable = eigenvalues > 2 / learning_rate
+    if learning_rate is not None and threshold is not None:
+        stability_line(ax, learning_rate, optimizer=optimizer)
+        unstable = eigenvalues > threshold
         ax.plot(rank[unstable], eigenvalues[unstable], "o", color=UNSTABLE, markersize=4)
     ax.axhline(0, color=GRID, linewidth=0.8, zorder=0)
     ax.set_xlabel("rank")
@@ -598,7 +608,11 @@ class _NotebookFigure(Figure):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if "inline" in plt.get_backend():
             plt.close(self)
-        return {}  # IPython then draws it as any other figure
+        if not hasattr(self.canvas, "_repr_mimebundle_"):
+            return {}  # IPython then draws it as any other figure
+        for number in [number for number, manager in Gcf.figs.items() if manager.canvas is self.canvas]:
+            Gcf.figs.pop(number)  # closing it would end the canvas, which is a widget of ipympl
+        return self.canvas._repr_mimebundle_(**kwargs)
 
 
 @contextmanager
@@ -618,6 +632,77 @@ def _style() -> Iterator[None]:
 
 def _subplots(rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
     return plt.subplots(rows, columns, squeeze=False, FigureClass=_NotebookFigure, **options)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Shown:
+    """What is drawn of a run: its history, and the stability threshold at each of its steps if that is known."""
+
+    history: xr.Dataset
+    optimizer: Optimizer
+    thresholds: xr.DataArray | None
+
+
+def _shown(record: Any, learning_rate: Any) -> _Shown:
+    """What is drawn of a `Run`, or of a history; the learning rate of a history may be given."""
+    if isinstance(record, Run):
+        if learning_rate is not None:
+            raise ValueError(f"learning_rate must be left out for a Run, which has its own, got {learning_rate!r:.80}")
+        optimizer, steps = record.settings.optimizer, record.history.get("step", xr.DataArray([]))
+        rates = steps.copy(data=record.settings.learning_rates(0, steps.size))
+        return _Shown(history=_history(record.history), optimizer=optimizer, thresholds=_thresholds(rates, optimizer))
+    history = _history(record)
+    if learning_rate is None:
+        return _Shown(history=history, optimizer=PLAIN_DESCENT, thresholds=None)
+    rates = xr.full_like(history["step"], check.real("learning_rate", learning_rate, above=0), float)
+    return _Shown(history=history, optimizer=PLAIN_DESCENT, thresholds=_thresholds(rates, PLAIN_DESCENT))
+
+
+def _history(record: Any) -> xr.Dataset:
+    """`record`, which must be the history of a run."""
+    if not isinstance(record, xr.Dataset) or "step" not in record.sizes:
+        raise TypeError(
+            f"record must be the history of a run, a Dataset over 'step', or the Run itself, got {record!r:.80}"
+        )
+    return record
+
+
+@np.errstate(divide="ignore")
+def _thresholds(rates: xr.DataArray, optimizer: Optimizer) -> xr.DataArray | None:
+    """The stability threshold at each step: infinite where a schedule is at 0, None if the optimiser has none."""
+    return optimizer.threshold(rates)
+
+
+def _panel(shown: _Shown, name: str, ax: Axes, *, points: bool = False) -> Axes:
+    """As `panel`, of what is known to be there."""
+    record = shown.history
+    if name == "weights":
+        return _weight_lines(ax, record.step, record.weights.values, _class_names(record))
+    if name == "change":
+        steps, values = record.step.values[1:], np.diff(record.loss.values)
+    else:
+        steps, values = record[record[name].dims[0]].values, record[name].values
+    dots = points or name == "change"
+    style: Any = {"marker": ".", "markersize": 1.5, "linestyle": "none"} if dots else {"linewidth": 0.9}
+    ax.plot(steps, values, color=INK, rasterized=True, **style)
+    if name == "hessian_max":
+        _draw_thresholds(shown, ax)
+    ax.set_ylabel(LABELS.get(name, name.replace("_", " ")))
+    return ax
+
+
+def _draw_thresholds(shown: _Shown, ax: Axes) -> None:
+    """The stability threshold: a level, or a curve if the learning rate changes."""
+    if shown.thresholds is None:
+        return
+    label = _threshold_label(shown.optimizer)
+    thresholds = shown.thresholds.sel(step=shown.history["step"])
+    if (thresholds == thresholds[0]).all():
+        ax.axhline(float(thresholds[0]), label=label, **THRESHOLD_LINE)
+    else:
+        largest = np.nanmax(np.append(shown.history["hessian_max"], thresholds.min()))
+        in_sight = thresholds.where(thresholds <= 2 * largest)  # a rate that goes to 0 would flatten all else
+        ax.plot(thresholds["step"], in_sight, label=label, **THRESHOLD_LINE)
 
 
 def _region_colors(logits: np.ndarray) -> np.ndarray:
@@ -652,9 +737,21 @@ def _curves(landscape: xr.DataArray, ax: Axes) -> Axes:
     return ax
 
 
-def _weight_lines(ax: Axes, steps: ArrayLike, values: np.ndarray) -> Axes:
+def _class_names(record: xr.Dataset) -> list[str] | None:
+    """The names of the classes of a record, if they have names."""
+    names = record["class"].values.tolist() if "class" in record.coords else []
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def _escaped(name: str) -> str:
+    """A name as Matplotlib shows it, which takes what is between two dollars for a formula."""
+    return name.replace("$", r"\$")
+
+
+def _weight_lines(ax: Axes, steps: ArrayLike, values: np.ndarray, names: list[str] | None = None) -> Axes:
     for label in range(values.shape[1]):
-        ax.plot(steps, values[:, label], color=class_color(label), label=rf"$\Gamma_{label}$")
+        name = rf"$\Gamma_{{{label}}}$" if names is None else rf"$\Gamma$ of {_escaped(names[label])}"
+        ax.plot(steps, values[:, label], color=class_color(label), label=name)
     ax.set_ylabel(r"$\Gamma_i$")
     return ax
 
@@ -707,9 +804,8 @@ def _between(record: xr.Dataset, zoom: Any) -> xr.Dataset:
     return closeup
 
 
-def _names(record: Any, names: Any) -> list[str]:
+def _names(record: xr.Dataset, names: Any) -> list[str]:
     """`names`, if the record has them all."""
-    _check_record(record)
     if isinstance(names, str) or not isinstance(names, Sequence) or not names:
         raise TypeError(f"names must be a sequence of at least one name, got {names!r:.80}")
     available = [str(name) for name in record.data_vars if record[name].ndim]
@@ -719,14 +815,14 @@ def _names(record: Any, names: Any) -> list[str]:
     return list(names)
 
 
-def _check_record(record: Any) -> None:
-    if not isinstance(record, xr.Dataset) or "step" not in record.sizes:
-        raise TypeError(f"record must be the history of a run, a Dataset over 'step', got {record!r:.80}")
+def _threshold(learning_rate: Any, optimizer: Any) -> float | None:
+    """The stability threshold of an optimiser; None if it has none."""
+    return optimizers.checked(optimizer).threshold(check.real("learning_rate", learning_rate, above=0))
 
 
-def _check_rate(learning_rate: float | None) -> None:
-    if learning_rate is not None:
-        check.real("learning_rate", learning_rate, above=0)
+def _threshold_label(optimizer: Optimizer) -> str:
+    label = str(optimizer.threshold_label).replace("η", r"\eta").replace("β", r"\beta")
+    return f"${label}$"
 
 
 def _check_dims(data: Any, *dims: str) -> None:

@@ -18,8 +18,8 @@ from minidyn.model import Model
 
 
 @np.errstate(under="ignore")
-def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
-    """The full empirical kernel K[p, c, q, d] = Σ_k ∂f_c(x_p)/∂θ_k ∂f_d(x_q)/∂θ_k.
+def ntk(net: Model, params: Any, x: ArrayLike, other_x: ArrayLike | None = None) -> NDArray:
+    """The full empirical kernel K[p, c, q, d] = Σ_k ∂f_c(x_p)/∂θ_k ∂f_d(x'_q)/∂θ_k, also between two sets of samples.
 
     Parameters
     ----------
@@ -28,10 +28,12 @@ def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
         As `net.init` returns them.
     x : array_like, shape (P, d)
         Samples.
+    other_x : array_like, shape (Q, d), optional
+        x', other samples: of the training set, say, to see how training on them moves the outputs at x. Default: `x`.
 
     Returns
     -------
-    numpy.ndarray, shape (P, C, P, C)
+    numpy.ndarray, shape (P, C, Q, C)
 
     Raises
     ------
@@ -51,9 +53,12 @@ def ntk(net: Model, params: Any, x: ArrayLike) -> NDArray:
     >>> net, task = md.MLP(2, 10, 3), md.spiral(points_per_class=5)
     >>> md.ntk(net, net.init(0), task.x).shape
     (15, 3, 15, 3)
+    >>> md.ntk(net, net.init(0), [[0.0, 0.5]], task.x).shape
+    (1, 3, 15, 3)
     """
     params, x = _checked(net, params, x)
-    return derivatives.of(net).ntk(params, x)
+    other = None if other_x is None else _samples("other_x", other_x, x.shape[1])
+    return derivatives.of(net).ntk(params, x, other)
 
 
 @np.errstate(under="ignore")
@@ -105,8 +110,14 @@ def ntk_eigenvalues(
 
 
 def _checked(net: Model, params: Any, x: ArrayLike) -> tuple[Any, NDArray]:
-    samples = check.array("x", x, (None, None))
-    if not len(samples):
-        raise ValueError("x must hold at least one sample, got none")
+    samples = _samples("x", x, None)
     vector, unflatten = model.flatten(net, params, samples)
-    return unflatten(vector), np.ascontiguousarray(samples)
+    return unflatten(vector), samples
+
+
+def _samples(name: str, x: ArrayLike, dimensions: int | None) -> NDArray:
+    """`x` as an array of at least one sample, in row-major order."""
+    samples = check.array(name, x, (None, dimensions))
+    if not len(samples):
+        raise ValueError(f"{name} must hold at least one sample, got none")
+    return np.ascontiguousarray(samples)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minidyn import _checks as check
+from minidyn import _html
+from minidyn.labels import as_labels
+
+NAMES = 5  # of classes that a repr shows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Task:
     """A classification task: P samples in d dimensions, each with one of C labels. Immutable.
 
@@ -18,17 +26,29 @@ class Task:
     ----------
     x : array_like, shape (P, d)
         The samples; copied to float64.
-    labels : array_like of int, shape (P,)
-        The class of each sample, 0 to `classes` - 1.
+    labels : array_like, shape (P,) or (P, C)
+        The class of each sample: integers from 0 to C - 1; strings; or one-hot rows, with a 1 in the column of the
+        class and otherwise 0.
+    classes : int or sequence of str
+        The number of classes C, at least 2, or their names in order. A class may have no sample. It may be left out
+        if labels are one-hot rows, or strings of all classes, whose order is then the alphabetical one.
+
+    Attributes
+    ----------
+    x : numpy.ndarray, shape (P, d)
+    labels : numpy.ndarray of int64, shape (P,)
+        The class of each sample, 0 to C - 1.
     classes : int
-        The number of classes, at least 2. A class may have no sample.
+    names : tuple of str
+        Of the classes, if they have names.
 
     Raises
     ------
     TypeError
-        If `x` is not numeric, or `labels` or `classes` are not integers.
+        If `x` is not numeric, `labels` are none of the above, or `classes` is neither an integer nor names.
     ValueError
-        If shapes disagree, `x` is not finite, there is no sample, or a label is out of range.
+        If shapes disagree, `x` is not finite, there is no sample, a label is not one of the classes, a row has not a
+        single 1, or `classes` is left out where it is in doubt: for integers, and for strings that are numbers.
 
     Examples
     --------
@@ -36,30 +56,47 @@ class Task:
     >>> task = md.Task([[0.0, 1.0], [1.0, 0.0]], [0, 1], classes=2)
     >>> task
     Task(2 samples in 2 dimensions, 2 classes)
+    >>> md.Task([[0.0, 1.0], [1.0, 0.0]], ["dog", "cat"], classes=["dog", "cat", "bird"])
+    Task(2 samples in 2 dimensions, 3 classes: dog, cat, bird)
+    >>> md.Task([[0.0, 1.0], [1.0, 0.0]], [[0, 1, 0], [1, 0, 0]]).labels
+    array([1, 0])
     """
 
     x: np.ndarray
     labels: np.ndarray
     classes: int
+    names: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        classes = check.integer("classes", self.classes, least=2)
-        x = check.array("x", self.x, (None, None)).copy()
-        labels = _labels(self.labels, len(x), classes)
-        for name, value in (("x", x), ("labels", labels)):
-            value.setflags(write=False)
+    def __init__(self, x: ArrayLike, labels: ArrayLike, classes: int | Sequence[str] | None = None):
+        samples = check.array("x", x, (None, None)).copy()
+        indices, count, names = as_labels(labels, len(samples), classes)
+        for array in (samples, indices):
+            array.setflags(write=False)
+        for name, value in (("x", samples), ("labels", indices), ("classes", count), ("names", names)):
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "classes", classes)
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy made in another process is made by the constructor: immutable, and in memory of its own."""
-        return Task, (self.x, self.labels, self.classes)
+        return Task, (self.x, self.labels, self.names or self.classes)
 
     def __repr__(self) -> str:
-        return f"Task({len(self)} samples in {self.x.shape[1]} dimensions, {self.classes} classes)"
+        names = f": {', '.join(self.names[:NAMES])}{', ...' * (self.classes > NAMES)}" if self.names else ""
+        return f"Task({len(self)} samples in {self.x.shape[1]} dimensions, {self.classes} classes{names})"
+
+    @property
+    def kind(self) -> tuple[int, int, tuple[str, ...]]:
+        """What validation data must have in common with a task: the dimensions, the classes and their names."""
+        return self.x.shape[1], self.classes, self.names
+
+    def _repr_html_(self) -> str:
+        counts = np.bincount(self.labels, minlength=self.classes)
+        picture = _html.dots(self.x, self.labels, "The samples by class.") if self.x.shape[1] == 2 else ""
+        named = (f"{name} {count}" for name, count in zip(self.names or [""] * len(counts), counts, strict=True))
+        samples = ", ".join(text.strip() for text in islice(named, 20)) + ", ..." * (self.classes > 20)
+        return f"<p>{escape(repr(self))}</p>{picture}{_html.table({'samples per class': samples})}"
 
 
 def spiral(
@@ -116,16 +153,3 @@ def spiral(
         angle = np.linspace(first, first + sweep, points) + random.randn(points) * noise
         samples.append(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
     return Task(np.concatenate(samples), np.repeat(np.arange(arms), points), arms)
-
-
-def _labels(value: Any, samples: int, classes: int) -> np.ndarray:
-    labels = np.asarray(value)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, got {labels.dtype} in {value!r:.80}")
-    if labels.shape != (samples,):
-        raise ValueError(f"labels must have shape ({samples},), one per sample of x, got {labels.shape}")
-    if samples == 0:
-        raise ValueError("x must hold at least one sample, got none")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
-    return labels.astype(np.int64)

@@ -216,7 +216,7 @@ def valley_slice(
     net, params, task, loss, step
         As for `hessian`; `params` is the point w̄, such as a `valley_floor`.
     learning_rate : float
-        η of the descent whose map is wanted.
+        η of the descent whose map is wanted: plain descent, without momentum.
     direction : array_like, shape (p,), optional
         u; its length does not matter. None: the leading eigenvector of the Hessian at `params`.
     radius : float

@@ -1,28 +1,28 @@
 """Sliders: `explore` reruns an experiment as you move them, `frames` shows one of several prepared pictures.
 
 Import on demand; `explore` needs ipywidgets. A static page has no Python behind it, so while the book is built
-(MINIDYN_BOOK is set) `explore` shows the picture for the initial values and says how to make it live. `frames` is
-plain HTML and works on static pages too.
+(MINIDYN_BOOK is set) `explore` draws a picture for every combination of the values named by its `page`, and the page's
+own sliders choose among them. `frames` is plain HTML and works on static pages too.
 """
 
 from __future__ import annotations
 
-import base64
 import inspect
-import io
-import json
+import itertools
+import math
 import numbers
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML, display
-from matplotlib.figure import Figure
 
 from minidyn import _checks as check
+from minidyn import picture_grid
+from minidyn.picture_grid import Choice, Drawing
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Control:
     name: str
     values: list[Any]
     first: Any
+    widget: Any = None  # one of the caller's own
 
     @property
     def label(self) -> str:
@@ -43,25 +44,53 @@ class Control:
         are_numbers = all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in self.values)
         return are_numbers and self.values == sorted(self.values)
 
+    @property
+    def choice(self) -> Choice:
+        return Choice(self.label, [_text(v) for v in self.values], self.values.index(self.first), self.is_scale)
 
-def explore(draw: Callable[..., Figure], /, **controls: Sequence[Any]) -> None:
+
+MOST_VALUES = 10_000  # of a slider
+LARGEST_GRID = 80  # pictures of one `explore` on a static page; 40 of them weigh about 1 MB
+
+
+def explore(
+    draw: Callable[..., Any],
+    /,
+    *,
+    page: Mapping[str, Sequence[Any]] | None = None,
+    alt: str = "",
+    **controls: Any,
+) -> None:
     """Draw a figure with settings that sliders change.
 
     Parameters
     ----------
     draw : callable
-        Takes one keyword argument per control and returns a Figure. Its docstring is the caption. If it raises an
-        exception, this is shown in place of the picture.
-    **controls : sequence, or (sequence, value)
-        The values that a control can take, and its initial value, by default the first. Rising numbers become a
-        slider, other values a menu.
+        Takes one keyword argument per control and returns a Figure, or a Figure and a sentence with what can be read
+        from it, which is shown with the picture. If it returns None or Axes, the figure that it drew is shown. Its
+        docstring is the caption. If it raises an exception, this is shown in place of the picture, with its line.
+    page : mapping, optional
+        What a reader of a static page can choose: the controls that have a slider there, and those of their values
+        that are drawn while the book is built. The other controls keep their initial values. By default the page
+        shows a single picture.
+    alt : str
+        Description of the pictures for readers of a static page who cannot see them; `page` requires it. The settings
+        and the sentence of the picture are added.
+    **controls : sequence, range, or (sequence or range, initial value); or an ipywidgets widget
+        A sequence lists the values that a control can take, the initial one first. Rising numbers become a slider,
+        other values a menu. A range is a tuple (min, max) or (min, max, step) of numbers, as for
+        `ipywidgets.interact`: by default it has steps of 1 between whole numbers, and of 0.1 between others, and
+        begins in the middle. A widget of your own is used as it is.
 
     Raises
     ------
     TypeError
-        If `draw` is not callable or does not take the controls, or a control is not a sequence.
+        If `draw` is not callable or does not take the controls, or a control is none of the above.
     ValueError
-        If there is no control, or a control has no values, a NaN, or an initial value that is not among them.
+        If there is no control, or a control has no values, a NaN, an initial value that is not among them, a range
+        that does not rise or one of more than 10,000 values; if
+        `page` names what is no control, values that its control does not have, values without the initial one or more
+        than 80 pictures; if `page` comes without `alt`.
 
     Examples
     --------
@@ -81,14 +110,17 @@ def explore(draw: Callable[..., Figure], /, **controls: Sequence[Any]) -> None:
         inspect.signature(draw).bind(**{control.name: control.first for control in settings})
     except TypeError as error:
         raise TypeError(f"draw must take the controls {', '.join(controls)}: {error}") from None
-    if os.environ.get("MINIDYN_BOOK"):
-        _show_static(draw, settings)
-    else:
+    chosen = _on_page(settings, page or {}, alt)
+    if not os.environ.get("MINIDYN_BOOK"):
         _show_live(draw, settings)
+    elif chosen:
+        _show_grid(draw, settings, chosen, alt)
+    else:
+        _show_static(draw, settings)
 
 
 def frames(
-    draw: Callable[[Any], Figure],
+    draw: Callable[[Any], Any],
     values: Sequence[Any],
     *,
     label: str,
@@ -104,7 +136,8 @@ def frames(
     Parameters
     ----------
     draw : callable
-        Takes one of the values and returns a Figure. All figures must have the same size.
+        Takes one of the values and returns a Figure, or a Figure and a sentence with what can be read from it. All
+        figures must have the same size.
     values : sequence
         One per picture, at least one.
     label : str
@@ -141,38 +174,8 @@ def frames(
         raise ValueError("values must hold at least one value, got none")
     first = check.integer("first", first, least=0, most=len(values) - 1)
     names = [_formatted(value, form) for value in values]
-    pictures = _pictures(draw, values)
-    attributes = {
-        "min": 0,
-        "max": len(values) - 1,
-        "value": first,
-        "aria-label": label,
-        "aria-valuetext": names[first],
-        "data-pictures": " ".join(pictures),
-        "data-names": json.dumps(names),
-        "data-alt": alt,
-        "oninput": SHOW_FRAME,
-    }
-    slider = " ".join(f'{name}="{escape(str(value))}"' for name, value in attributes.items())
-    display(
-        HTML(
-            f'<figure class="minidyn-frames"><img src="{PICTURE}{pictures[first]}" '
-            f'alt="{escape(f"{alt} {label} {names[first]}.")}">'
-            f'<div class="minidyn-slider"><input type="range" {slider}>'
-            f"<span>{escape(label)} <output>{names[first]}</output></span></div>"
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
-
-
-PICTURE = "data:image/webp;base64,"
-SHOW_FRAME = (  # what the slider does in the browser: `this` is the slider
-    "const figure = this.closest('figure'), name = JSON.parse(this.dataset.names)[this.value], "
-    "image = figure.querySelector('img'); "
-    f"image.src = '{PICTURE}' + this.dataset.pictures.split(' ')[this.value]; "
-    "image.alt = `${this.dataset.alt} ${this.getAttribute('aria-label')} ${name}.`; "
-    "figure.querySelector('output').textContent = name; this.setAttribute('aria-valuetext', name)"
-)
+    pictures = picture_grid.pictures(picture_grid.drawing(draw, value) for value in values)
+    display(HTML(picture_grid.html([Choice(label, names, first)], pictures, alt=alt, caption=caption)))
 
 
 def _check_draw(draw: Any) -> None:
@@ -187,60 +190,97 @@ def _formatted(value: Any, form: str) -> str:
         raise ValueError(f"form must be a format of every value, got {form!r} for {value!r}") from None
 
 
-def _pictures(draw: Callable[[Any], Figure], values: Sequence[Any]) -> list[str]:
-    """Pictures of all values as base64 of WebP files, which are about half the size of PNGs."""
-    pictures, sizes = [], set()
-    for value in values:
-        figure, file = _figure(draw, value), io.BytesIO()
-        plt.close(figure)
-        sizes.add(tuple(map(float, figure.get_size_inches())))
-        if len(sizes) > 1:
-            raise ValueError(
-                f"draw must return figures of one size, got {' and '.join(map(str, sorted(sizes)))} inches"
-            )
-        figure.savefig(file, format="webp", pil_kwargs={"quality": 80, "method": 6})
-        pictures.append(base64.b64encode(file.getvalue()).decode())
-    return pictures
-
-
-def _figure(draw: Callable[..., Figure], *values: Any, **settings: Any) -> Figure:
-    figure = draw(*values, **settings)
-    if not isinstance(figure, Figure):
-        raise TypeError(f"{_name(draw)} must return a Figure, got {figure!r:.80}")
-    return figure
-
-
-def _name(draw: Callable[..., Figure]) -> str:
-    return getattr(draw, "__name__", "draw")
+def _text(value: Any) -> str:
+    return format(value, ",") if isinstance(value, numbers.Real) else str(value)
 
 
 def _control(name: str, request: Any) -> Control:
+    if hasattr(request, "observe") and hasattr(request, "value"):
+        request.description = request.description or name.replace("_", " ")
+        return Control(name, [request.value], request.value, request)
     has_first = isinstance(request, tuple) and len(request) == 2 and _is_sequence(request[0])
     values = request[0] if has_first else request
     if not _is_sequence(values):
-        raise TypeError(f"{name} must be a sequence of values, or (sequence, initial value), got {request!r:.80}")
-    values = list(values)
+        raise TypeError(
+            f"{name} must be a sequence of values, (min, max), (min, max, step) or a widget, or one of the first three "
+            f"in (..., initial value), got {request!r:.80}"
+        )
+    is_range = _is_range(values)
+    values = _steps(name, *values) if is_range else list(values)
     if not values or any(isinstance(value, numbers.Real) and value != value for value in values):
         raise ValueError(f"{name} must have at least one value, and no NaN, got {request!r:.80}")
-    first = request[1] if has_first else values[0]
+    first = request[1] if has_first else values[(len(values) - 1) // 2 if is_range else 0]
     if first not in values:
-        raise ValueError(f"{name} must start at one of {values}, got {first!r}")
+        raise ValueError(f"{name} must start at one of {values!s:.80}, got {first!r}")
     return Control(name, values, first)
+
+
+def _is_range(values: Any) -> bool:
+    """Whether these are (min, max) or (min, max, step), as in ipywidgets."""
+    are_numbers = all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values)
+    return isinstance(values, tuple) and len(values) in (2, 3) and are_numbers
+
+
+def _steps(name: str, least: Any, most: Any, step: Any = None) -> list[Any]:
+    """The values of a range: whole numbers if all three are, and otherwise by 0.1."""
+    are_whole = all(isinstance(value, numbers.Integral) for value in (least, most, step or 1))
+    step = check.real(f"the step of {name}", (1 if are_whole else 0.1) if step is None else step, above=0)
+    least, most = check.real(f"the minimum of {name}", least), check.real(f"the maximum of {name}", most, above=least)
+    count = int((most - least) / step + 1e-9) + 1
+    if count > MOST_VALUES:
+        raise ValueError(f"{name} must have at most {MOST_VALUES:,} values, got {count:,}: choose a larger step")
+    values = [round(least + k * step, 12) for k in range(count)]
+    return [int(value) for value in values] if are_whole else values
 
 
 def _is_sequence(value: Any) -> bool:
     return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, (str, bytes, Mapping))
 
 
-def _draw(draw: Callable[..., Figure], settings: dict[str, Any]) -> None:
-    figure = _figure(draw, **settings)
-    display(figure)
-    plt.close(figure)
+def _on_page(controls: list[Control], page: Mapping[str, Sequence[Any]], alt: str) -> list[Control]:
+    """The controls of the static page, each with the values that are drawn there."""
+    if page and not alt:
+        raise ValueError("alt must describe the pictures of the page, got ''")
+    named = {control.name: control for control in controls}
+    for name, values in page.items():
+        if name not in named:
+            raise ValueError(f"page must name controls ({', '.join(named)}), got {name!r}")
+        if unknown := [value for value in values if value not in named[name].values]:
+            raise ValueError(f"page must have values of {name} {named[name].values}, got {unknown}")
+        if named[name].first not in values:
+            raise ValueError(f"page must have the initial value {named[name].first!r} of {name}, got {list(values)}")
+    if (count := math.prod(len(values) for values in page.values())) > LARGEST_GRID:
+        raise ValueError(f"page must have at most {LARGEST_GRID} combinations of values, got {count}")
+    return [Control(name, list(values), named[name].first) for name, values in page.items()]
 
 
-def _show_static(draw: Callable[..., Figure], controls: list[Control]) -> None:
+def _draw(draw: Callable[..., Any], settings: dict[str, Any]) -> None:
+    drawing = picture_grid.drawing(draw, **settings)
+    display(drawing.figure)
+    plt.close(drawing.figure)
+    if drawing.reading:
+        print(drawing.reading)
+
+
+def _show_grid(draw: Callable[..., Any], controls: list[Control], chosen: list[Control], alt: str) -> None:
+    """Draw every combination of the chosen controls, the others at their initial values."""
+    names = [control.name for control in chosen]
+    initial = {control.name: control.first for control in controls}
+    combinations = itertools.product(*(control.values for control in chosen))
+    drawings: Iterator[Drawing] = (
+        picture_grid.drawing(draw, **initial | dict(zip(names, values, strict=True))) for values in combinations
+    )
+    pictures = picture_grid.pictures(drawings)
+    fixed = [f"{control.label} = {_text(control.first)}" for control in controls if control.name not in names]
+    more = f" Here {', '.join(fixed)}; the notebook of this page has sliders for these too." if fixed else ""
+    caption = escape((inspect.getdoc(draw) or "") + more)
+    display(HTML(picture_grid.html([control.choice for control in chosen], pictures, alt=alt, caption=caption)))
+
+
+def _show_static(draw: Callable[..., Any], controls: list[Control]) -> None:
     _draw(draw, {control.name: control.first for control in controls})
-    ranges = "; ".join(f"{control.label}: {control.values[0]} to {control.values[-1]}" for control in controls)
+    scales = [control for control in controls if control.widget is None]
+    ranges = "; ".join(f"{control.label}: {control.values[0]} to {control.values[-1]}" for control in scales)
     display(
         HTML(
             f'<p class="minidyn-live">{escape(inspect.getdoc(draw) or "")} This is one setting of many '
@@ -250,37 +290,17 @@ def _show_static(draw: Callable[..., Figure], controls: list[Control]) -> None:
     )
 
 
-def _show_live(draw: Callable[..., Figure], controls: list[Control]) -> None:
-    import ipywidgets
+def _show_live(draw: Callable[..., Any], controls: list[Control]) -> None:
+    from minidyn import explorer
 
     inputs = {control.name: _input(control) for control in controls}
-    picture = ipywidgets.Output()
-
-    def redraw(change: Any = None) -> None:
-        with picture:
-            picture.clear_output(wait=True)
-            try:
-                _draw(draw, {name: widget.value for name, widget in inputs.items()})
-            except Exception as error:  # the reader, who moved the sliders, sees it
-                print(f"{type(error).__name__}: {error}")
-
-    for widget in inputs.values():
-        widget.observe(redraw, names="value")
-    caption = ipywidgets.HTML(escape(inspect.getdoc(draw) or ""))
-    display(ipywidgets.VBox([*inputs.values(), picture, caption]))
-    redraw()
+    explorer.Explorer(draw, inputs, inspect.getdoc(draw) or "").show()
 
 
 def _input(control: Control) -> Any:
-    import ipywidgets
+    from minidyn import explorer
 
-    settings = {
-        "options": control.values,
-        "value": control.first,
-        "description": control.label,
-        "style": {"description_width": "8em"},
-        "layout": ipywidgets.Layout(width="28em"),
-    }
-    if control.is_scale:  # redraw when the slider is released, not on the way
-        return ipywidgets.SelectionSlider(continuous_update=False, **settings)
-    return ipywidgets.Dropdown(**settings)
+    if control.widget is not None:
+        return control.widget
+    make = explorer.slider if control.is_scale else explorer.menu
+    return make(control.label, control.values, control.first)

@@ -1,7 +1,7 @@
 """A real JupyterLab, driven through its page as a reader drives it.
 
 with serve(folder, tmp_path) as lab:
-    open_notebook(page, lab, "chapter.md")
+    open_notebook(page, lab, "chapter.ipynb")
     assert run_all(page) == []
     before = picture(page)
     move_slider(page, "amplitude", steps=3)
@@ -20,8 +20,38 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
+
 SETTINGS = Path(__file__).parents[1] / "book" / "_jupyter"  # as `make lab` has them
 PATIENCE = 60_000  # milliseconds that a kernel may take
+# JupyterLab draws cells one by one, and its cell toolbar stumbles over one that is selected too early.
+READY = """path => {
+  const panel = window.jupyterapp?.shell.currentWidget;
+  return panel?.context?.path === path && panel.sessionContext?.session?.kernel?.status === "idle"
+    && panel.content.widgets.every(cell => !cell.isPlaceholder());
+}"""
+TROUBLE = """window.jupyterapp.shell.currentWidget.content.widgets
+  .flatMap(cell => cell.model.outputs?.toJSON() ?? [])
+  .filter(output => output.output_type === "error" || output.name === "stderr")
+  .map(output => output.text ? `stderr: ${[output.text].flat().join("")}` : `${output.ename}: ${output.evalue}`)"""
+# Runs code in the notebook's kernel; resolves to what it prints.
+IN_KERNEL = """async (code) => {
+  const running = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
+  let printed = "";
+  running.onIOPub = ({ header, content }) => {
+    if (header.msg_type === "stream") printed += content.text;
+    if (header.msg_type === "error") printed += content.evalue;
+  };
+  await running.done;
+  return printed;
+}"""
+
+
+def write_notebook(path, *cells):
+    """A notebook of code cells, which asks for no kernel."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
 
 
 @contextlib.contextmanager
@@ -66,28 +96,70 @@ def _await_answer(lab, address, log):
 
 
 def open_notebook(page, lab, path):
-    """Double-click a notebook, which may be MyST Markdown, in the file browser; wait for its kernel."""
+    """Double-click a notebook in the file browser; wait until its cells are drawn and its kernel is ready."""
     folder, _, name = path.rpartition("/")
     page.goto(lab(folder))
     page.locator(".jp-DirListing-item").get_by_text(name, exact=True).dblclick(timeout=PATIENCE)
-    page.locator(".jp-NotebookPanel").wait_for(timeout=PATIENCE)
-    _await_idle(page)
+    await_ready(page, path)
 
 
-def _await_idle(page):
-    page.wait_for_function(
-        "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=PATIENCE
-    )
+def await_ready(page, path):
+    """Wait until the notebook at a path is the current one, its cells are drawn and its kernel is ready."""
+    page.wait_for_function(READY, arg=path, timeout=PATIENCE)
 
 
 def run_all(page):
-    """Run all cells; return the errors that they show."""
+    """Run all cells; return the errors that they show, and what they wrote to stderr."""
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    return page.evaluate(TROUBLE)
+
+
+def in_kernel(page, code):
+    """Run code in the notebook's kernel; return what it prints."""
+    return page.evaluate(IN_KERNEL, code)
+
+
+def cell_source(page, index):
     return page.evaluate(
-        """window.jupyterapp.shell.currentWidget.content.widgets
-          .flatMap(cell => cell.model.outputs?.toJSON() ?? [])
-          .filter(output => output.output_type === "error")
-          .map(output => `${output.ename}: ${output.evalue}`)"""
+        "k => window.jupyterapp.shell.currentWidget.content.widgets[k].model.sharedModel.source", index
+    )
+
+
+def set_cell(page, index, source):
+    """Type something else into a cell."""
+    page.evaluate(
+        "([k, source]) => window.jupyterapp.shell.currentWidget.content.widgets[k].model.sharedModel.setSource(source)",
+        [index, source],
+    )
+
+
+def save_and_reopen(page, lab, path):
+    """Save the notebook, shut its kernel down, and open it again."""
+    page.evaluate(
+        """async () => {
+          const { context, sessionContext } = window.jupyterapp.shell.currentWidget;
+          await context.save();
+          await sessionContext.shutdown();
+        }"""
+    )
+    page.goto("about:blank")
+    page.goto(lab(path))
+    await_ready(page, path)
+
+
+def scroll_to(page, start):
+    """Bring the first code cell that has a line which starts like this into view; whether there is one."""
+    return page.evaluate(
+        """async start => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          const index = notebook.widgets.findIndex(cell =>
+            cell.model.type === "code" && `\\n${cell.model.sharedModel.source}`.includes(`\\n${start}`));
+          if (index < 0) return false;
+          notebook.activeCellIndex = index;
+          await notebook.scrollToItem(index, "start");
+          return true;
+        }""",
+        start,
     )
 
 

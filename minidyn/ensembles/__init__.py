@@ -88,4 +88,5 @@ def gpu_engine(members: Sequence[Member], steps: int) -> EnsembleEngine | None:
         return None
     from minidyn.ensembles.cuda import obstacle
 
-    return None if any(obstacle(member, "cuda") for member in members) else engine
+    cannot = (member.net.activation not in engine.activations or obstacle(member, "cuda") for member in members)
+    return None if any(cannot) else engine

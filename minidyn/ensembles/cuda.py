@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from minidyn.ensembles import torch_evaluation
 from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult
-from minidyn.ensembles.members import ProcessorMeasures, settings_of, subset, train_in_launches, widths
+from minidyn.ensembles.members import (
+    ProcessorMeasures,
+    check_activations,
+    settings_of,
+    subset,
+    train_in_launches,
+    widths,
+)
 from minidyn.ensembles.torch import TorchEngine
 from minidyn.losses import CrossEntropy, SquaredError
 from minidyn.mlp import MLP
@@ -97,6 +104,8 @@ class CudaEngine:
 
     name: str
     device: str
+    one_by_one: bool = False
+    activations: tuple[str, ...] = ("relu",)
 
     @property
     def chunk_size(self) -> int:
@@ -111,6 +120,7 @@ class CudaEngine:
         return 1
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
+        check_activations(ensemble.members, self)
         obstacles = [obstacle(member, self.name) for member in ensemble.members]
         here = [n for n, reason in enumerate(obstacles) if reason is None]
         elsewhere = [n for n, reason in enumerate(obstacles) if reason is not None]

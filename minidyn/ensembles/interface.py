@@ -7,7 +7,7 @@ member changes the result of another. It defines nothing: the network, the losse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,6 +78,10 @@ class EnsembleEngine(Protocol):
         """The name by which the engine was chosen."""
 
     @property
+    def activations(self) -> Collection[str]:
+        """The activations of the networks that it can train."""
+
+    @property
     def device(self) -> str | None:
         """The device on which it computes, or None if it has no choice."""
 
@@ -88,6 +92,10 @@ class EnsembleEngine(Protocol):
     @property
     def chunk_work(self) -> float:
         """Products of weights, samples and updates that take seconds: what a call should not exceed."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the members are trained one after the other, so that a call can be left after any of them."""
 
     @property
     def workers(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidyn.ensembles.interface import Ensemble, Member, RunResult
+from minidyn.ensembles.interface import Ensemble, EnsembleEngine, Member, RunResult
 from minidyn.mlp import MLP
 from minidyn.training.measures import as_measures
 from minidyn.training.record import SERIES
@@ -22,6 +22,14 @@ def widths(member: Member) -> tuple[int, int, int]:
     assert isinstance(member.net, MLP)
     inputs, hidden, outputs = member.net.widths
     return inputs, hidden, outputs
+
+
+def check_activations(members: Sequence[Member], engine: EnsembleEngine) -> None:
+    """Raise a ValueError if an engine is to train units that it cannot compute."""
+    for member in members:
+        if member.net.activation not in engine.activations:
+            allowed = " or ".join(map(repr, engine.activations))
+            raise ValueError(f"engine {engine.name!r} trains networks of activation {allowed}, got {member.net!r:.80}")
 
 
 def shape(member: Member) -> Hashable:

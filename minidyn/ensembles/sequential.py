@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from minidyn.activations import ACTIVATIONS
 from minidyn.ensembles.evaluation import final_values
 from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult, measured_steps
 from minidyn.losses import accuracy
 from minidyn.training import Run, train
+from minidyn.training.engines import COMPILED_ACTIVATIONS
 from minidyn.training.record import SERIES
 
 CHUNK = 8  # runs per call
@@ -28,6 +30,11 @@ class SequentialEngine:
 
     name: str
     device: None = None
+    one_by_one: bool = True
+
+    @property
+    def activations(self) -> Collection[str]:
+        return COMPILED_ACTIVATIONS if self.name == "compiled" else ACTIVATIONS
 
     @property
     def chunk_size(self) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from minidyn import _renamed
 from minidyn.ensembles.interface import Ensemble, FinalValues, Member, RunResult
-from minidyn.ensembles.members import ProcessorMeasures, settings_of, train_in_launches, widths
+from minidyn.ensembles.members import ProcessorMeasures, check_activations, settings_of, train_in_launches, widths
 from minidyn.losses import CrossEntropy
 from minidyn.model import flatten
 from minidyn.training.record import SERIES
@@ -61,6 +61,8 @@ class TorchEngine:
 
     name: str
     device: str
+    one_by_one: bool = False
+    activations: tuple[str, ...] = ("relu",)
 
     @property
     def chunk_size(self) -> int:
@@ -75,6 +77,7 @@ class TorchEngine:
         return 1
 
     def train(self, ensemble: Ensemble) -> Iterator[RunResult]:
+        check_activations(ensemble.members, self)
         with torch.no_grad(), _one_thread():
             results = train_in_launches(ensemble, self._per_launch, self._launch)
         yield from results

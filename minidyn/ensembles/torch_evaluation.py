@@ -20,7 +20,7 @@ from minidyn.losses import CrossEntropy
 from minidyn.model import flatten
 from minidyn.task import Task
 
-BASIS = 32  # vectors in the basis of Lanczos' iteration: so many can be orthogonalised, and solved for, in one batch
+BASIS = 32  # vectors in the basis of Lanczos' iteration, which are orthogonalised and solved for in one batch
 RESTARTS = 100  # of the iteration, each from the best vector so far
 TOLERANCE = 1e-8  # residual relative to the largest eigenvalue, as in `hessian_eigenvalues`
 MEMORY = {"cpu": 2**24, "cuda": 2**32}  # bytes that networks evaluated together may take

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minidyn import _checks as check
+from minidyn.activations import ACTIVATIONS
 from minidyn.losses import CrossEntropy, Loss, SquaredError
 from minidyn.oscillation import Oscillation
 from minidyn.sweeps.datasets import VALIDATION_SEED_OFFSET
@@ -25,6 +26,7 @@ AXES: dict[str, Callable[[str, Any], Any]] = {
     "period": lambda name, value: check.integer(name, value, least=1),
     "width": lambda name, value: check.integer(name, value, least=1),
     "learning_rate": lambda name, value: check.real(name, value, above=0),
+    "activation": lambda name, value: check.choice(name, value, tuple(ACTIVATIONS)),
     "noise": lambda name, value: check.real(name, value, least=0),
     "loss": lambda name, value: check.choice(name, value, tuple(LOSSES)),
     "seed": lambda name, value: check.integer(name, value, least=0, most=SEEDS - 1),
@@ -42,6 +44,7 @@ class Cell:
     noise: float = 0.2
     seed: int = 0
     data_seed: int = 0
+    activation: str = "relu"
     loss: str
     learning_rate: float
 

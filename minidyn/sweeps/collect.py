@@ -9,6 +9,7 @@ import os
 import pickle
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Chunk:
 
     rows: dict[int, Row] = field(default_factory=dict)
     errors: dict[int, Exception] = field(default_factory=dict)
+    not_begun: list[int] = field(default_factory=list)  # the runs that another chunk has to train
     interrupted: bool = False
 
     @contextmanager
@@ -87,22 +89,28 @@ def collect(
     With on_error "raise" no new chunk begins after an error, which is raised with the table in its attribute `data`.
     A keyboard interrupt ends with a warning, and the table so far.
     """
+    waiting = deque(chunks)
+
+    def goes_on() -> bool:
+        return bool(waiting) and (on_error == "record" or not results.errors)
 
     def jobs() -> Iterator[Any]:
-        for numbers in chunks:
-            if on_error == "record" or not results.errors:
-                yield joblib.delayed(train)(numbers)
+        while goes_on():
+            yield joblib.delayed(train)(waiting.popleft())
 
     try:
-        with _closing(joblib.Parallel(workers, return_as="generator_unordered")(jobs())) as finished:
-            for chunk in finished:
-                bar.update(results.add(chunk))
-                if chunk.interrupted:
-                    raise KeyboardInterrupt
+        while goes_on():  # more than once if the last chunks hand back runs that they have not begun
+            with _closing(joblib.Parallel(workers, return_as="generator_unordered")(jobs())) as finished:
+                for chunk in finished:
+                    bar.update(results.add(chunk))
+                    if chunk.interrupted:
+                        raise KeyboardInterrupt
+                    if chunk.not_begun:
+                        waiting.appendleft(chunk.not_begun)
         if on_error == "raise" and results.errors:
             raise next(iter(results.errors.values()))
     except KeyboardInterrupt:
-        warnings.warn(f"interrupted: {results}; the others are NaN, and called again they are run", stacklevel=3)
+        warnings.warn(f"interrupted: {results}; the variable `error` says which, and the others are NaN", stacklevel=3)
         return results.table(errors=True)
     except Exception as error:
         error.data = results.table(errors=True)  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ def _make_dataset(task: Any, validation: Any, key: DataKey) -> Dataset:
     if validation is None:
         return Dataset(made, None)
     validation = _make_task("validation", validation, key._replace(data_seed=key.data_seed + VALIDATION_SEED_OFFSET))
-    if (validation.x.shape[1], validation.classes) != (made.x.shape[1], made.classes):
+    if validation.kind != made.kind:
         raise ValueError(f"validation must be like task, {made!r}, got {validation!r}")
     return Dataset(made, validation)
 
@@ -66,8 +66,11 @@ def check_axes_act(axes: Mapping[str, list[Any]], datasets: Mapping[DataKey, Dat
 
 
 def digest(task: Task | None) -> str | None:
-    """Tells one task from another, by all that a task is."""
-    return None if task is None else _digest(repr((task.x.shape, task.classes)).encode(), *_content(task))
+    """Tells one task from another, by all that a task is; names count only if the classes have some."""
+    if task is None:
+        return None
+    kind = (task.x.shape, task.classes, *([task.names] if task.names else []))
+    return _digest(repr(kind).encode(), *_content(task))
 
 
 def digest_0_1(task: Task | None) -> str | None:

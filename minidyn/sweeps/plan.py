@@ -65,6 +65,21 @@ class Plan:
         object.__setattr__(plan, "engine", engine)
         return plan
 
+    @property
+    def activations(self) -> list[str]:
+        """Those of its networks."""
+        return list(dict.fromkeys(cell.activation for cell in self.cells))
+
+    def check_engine(self) -> None:
+        """Raise a ValueError if the engine cannot compute an activation of the grid."""
+        for activation in self.activations:
+            if activation not in self.engine.activations:
+                allowed = ", ".join(map(repr, self.engine.activations))
+                raise ValueError(
+                    f"grid['activation'] may be {allowed} for engine {self.engine.name!r}, got {activation!r}: "
+                    "engine 'numpy' computes all"
+                )
+
     def _check_oscillations(self) -> None:
         """Raise a ValueError if a Γ of the grid cannot be, or if the rest leaves no update to oscillate in."""
         for cell in self.runs:
@@ -85,6 +100,10 @@ class Plan:
             room, work = room - 1, work + cost
         return chunks
 
+    def takes_seconds(self, numbers: Sequence[int]) -> bool:
+        """Whether some runs are more work than one chunk takes on."""
+        return sum(self._work(self.runs[number]) for number in numbers) > self.engine.chunk_work
+
     def _work(self, cell: Cell) -> float:
         """Weights times samples times updates."""
         return float(self.net(cell).size) * len(self.datasets[_data_key(cell)].task) * self.steps
@@ -95,7 +114,7 @@ class Plan:
 
     def net(self, cell: Cell) -> MLP:
         task = self.datasets[_data_key(cell)].task
-        return MLP(task.x.shape[1], cell.width, task.classes)
+        return MLP(task.x.shape[1], cell.width, task.classes, activation=cell.activation)
 
     def member(self, cell: Cell) -> Member:
         net, (task, validation) = self.net(cell), self.datasets[_data_key(cell)]
@@ -119,13 +138,15 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """What the sweep was asked to do, in words and numbers."""
-        defaults = Cell(loss=self.loss, learning_rate=self.learning_rate)
+        defaults = asdict(Cell(loss=self.loss, learning_rate=self.learning_rate))
+        if "activation" not in self.grid:  # which stores of version 0.1 do not know
+            del defaults["activation"]
         data = {f"noise {short(noise)}, data_seed {seed}": pair for (noise, seed), pair in self.datasets.items()}
         return {
             "grid": self.grid,
             "steps": self.steps,
             "rest": self.rest,
-            **asdict(defaults),
+            **defaults,
             "data": {name: digest(pair.task) for name, pair in data.items()},
             "validation": {name: digest(pair.validation) for name, pair in data.items()},
             "measure": {name: cadence(request) for name, request in self.measure.items()},

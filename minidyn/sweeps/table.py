@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from minidyn import _provenance
 from minidyn._version import __version__
 from minidyn.ensembles import FinalValues, RunResult
 from minidyn.sweeps.collect import Row
@@ -43,12 +44,13 @@ def over_grid(plan: Plan, rows: Mapping[int, Row], errors: Mapping[int, str] | N
     """The results of the runs, laid out over the grid.
 
     Numbers of a run that is missing are NaN (0 for counts); `errors` say why, by the number of the run in the plan.
+    Histories, whose shapes only a run tells, are left out if all runs are missing.
     """
     number = {cell: n for n, cell in enumerate(plan.runs)}
     index = [number[cell] for cell in plan.cells]
     shape = [len(values) for values in plan.grid.values()]
     table = xr.Dataset(coords=dict(plan.grid))
-    for name, values in of_runs(rows).data_vars.items() if rows else ():
+    for name, values in of_runs(rows or {0: _missing(plan)}).data_vars.items():
         laid_out = _completed(values, len(plan.runs))[index].reshape(*shape, *values.shape[1:])
         table[name] = ((*plan.grid, *values.dims[1:]), laid_out)
     if errors is not None:
@@ -60,9 +62,18 @@ def over_grid(plan: Plan, rows: Mapping[int, Row], errors: Mapping[int, str] | N
         "minidyn": __version__,
         "numpy": np.__version__,
         "engine": plan.engine.name,
+        **_provenance.provenance(),
         **({"device": plan.engine.device} if plan.engine.device else {}),
     }
     return table
+
+
+def _missing(plan: Plan) -> Row:
+    """What the table holds of a run that is missing."""
+    has_validation = any(data.validation is not None for data in plan.datasets.values())
+    nothing = {"static_loss": np.nan, "accuracy": np.nan, "sharpness": np.nan}
+    final = FinalValues(**nothing, validation_accuracy=np.nan if has_validation else None)
+    return row_of(RunResult(), final)
 
 
 def _completed(values: xr.DataArray, total: int) -> NDArray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from threadpoolctl import threadpool_limits
@@ -13,6 +14,8 @@ from minidyn.sweeps.collect import Chunk, Row, check_shapes, portable
 from minidyn.sweeps.plan import Plan, describe
 from minidyn.sweeps.store import StoredRuns
 from minidyn.sweeps.table import row_of
+
+SECONDS = 3.0  # after which a worker hands back what is finished, if it trains its runs one by one
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,12 +27,13 @@ class Worker:
     home: int = field(default_factory=os.getpid)  # the process that the sweep was called in
 
     def __call__(self, numbers: list[int]) -> Chunk:
-        """Train some runs. After an interrupt, or an error in one of them, the finished ones are handed back."""
-        chunk = Chunk()
+        """Train some runs, or the first of them if they take long; after an interrupt, those that are finished."""
+        chunk = Chunk(not_begun=list(numbers))
         results: dict[int, RunResult] = {}
         with threadpool_limits(1, "blas"):  # the same sums in every worker, and no more threads than workers
             with chunk.noticing_interrupts():
-                for number, result in zip(numbers, self.plan.engine.train(self.plan.ensemble(numbers)), strict=True):
+                for result in self._in_time(self.plan.engine.train(self.plan.ensemble(numbers))):
+                    number = chunk.not_begun.pop(0)
                     if result.error is None:
                         results[number] = result
                     else:
@@ -39,6 +43,14 @@ class Worker:
         if chunk.rows and self.store is not None:
             self.store.write(chunk.rows)
         return chunk
+
+    def _in_time(self, results: Iterator[RunResult]) -> Iterator[RunResult]:
+        """The results; of runs that are trained one by one those that come in time, and at least one."""
+        end = time.monotonic() + SECONDS
+        for result in results:
+            yield result
+            if self.plan.engine.one_by_one and time.monotonic() > end:
+                return
 
     def _finish(self, chunk: Chunk, results: Mapping[int, RunResult]) -> None:
         """Compute where the runs ended; together, or if that fails, run by run."""

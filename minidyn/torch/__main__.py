@@ -19,6 +19,7 @@ import xarray as xr
 
 from minidyn import _checks as check
 from minidyn import storage
+from minidyn._command_line import add_version, ends_quietly
 from minidyn.torch._functional import usable_device
 from minidyn.torch.grid import train_grid
 from minidyn.torch.images import Images, cifar10, digits
@@ -34,6 +35,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 }
 
 
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     options = _parser().parse_args(arguments)
@@ -41,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options, single)
         make_trainer = partial(_trainer, options, *_images(options))
-        record = _run(make_trainer, options) if single else _run_grid(make_trainer, options)
+        record, summary = _run(make_trainer, options) if single else _run_grid(make_trainer, options)
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"minidyn.torch: {error}", file=sys.stderr)
         return 2
     if options.history:
         record.attrs.setdefault("settings", str(vars(options)))
         storage.write_dataset(options.history, record)
+    print(summary)
     return 0
 
 
@@ -65,7 +68,8 @@ def _check(options: argparse.Namespace, single: bool) -> None:
         raise NotADirectoryError(f"--checkpoint of a grid must be a folder, and {str(options.checkpoint)!r} is a file")
 
 
-def _run(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Dataset:
+def _run(make_trainer: MakeTrainer, options: argparse.Namespace) -> tuple[xr.Dataset, str]:
+    """The record of a run, and a summary."""
     trainer = make_trainer(options.amplitude[0], options.period[0], options.seed[0])
     history = trainer.run(
         options.steps,
@@ -74,14 +78,15 @@ def _run(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Dataset:
         progress=not options.quiet,
     )
     last = history.isel(step=-1)
-    print(
+    summary = (
         f"{int(last.step)} updates on {trainer.train} ({trainer.device}): static loss {float(last.static_loss):.4g}, "
         f"accuracy {float(last.accuracy):.4f}, validation accuracy {float(last.validation_accuracy):.4f}"
     )
-    return history.assign_attrs(settings=str(trainer.settings))
+    return history, summary
 
 
-def _run_grid(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Dataset:
+def _run_grid(make_trainer: MakeTrainer, options: argparse.Namespace) -> tuple[xr.Dataset, str]:
+    """The table of a grid, and its means."""
     table = train_grid(
         make_trainer,
         amplitudes=options.amplitude,
@@ -92,9 +97,8 @@ def _run_grid(make_trainer: MakeTrainer, options: argparse.Namespace) -> xr.Data
         checkpoint_every=options.checkpoint_every,
         progress=not options.quiet,
     )
-    print(f"validation accuracy, mean of {len(options.seed)} seeds, by amplitude (rows) and period:")
-    print(table.validation_accuracy.mean("seed").to_pandas().to_string(float_format="{:.4f}".format))
-    return table
+    means = table.validation_accuracy.mean("seed").to_pandas().to_string(float_format="{:.4f}".format)
+    return table, f"validation accuracy, mean of {len(options.seed)} seeds, by amplitude (rows) and period:\n{means}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train Myrtle5 on images with a dynamical loss.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    add_version(parser)
     add = parser.add_argument
     add("data", choices=["digits", "cifar10"], help="digits need no network; CIFAR-10 is fetched once")
     add("--train-size", type=int, help="training images (default: all)")

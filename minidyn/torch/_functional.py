@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from minidyn.torch.inputs import Inputs, mapped, samples
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 
 @contextmanager
 def differentiable() -> Iterator[None]:
-    """Compute with derivatives of any order, also inside `torch.no_grad()`; attention by its plain formula."""
-    with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+    """Compute with derivatives of any order, also inside `torch.no_grad()`.
+
+    Attention is computed by its plain formula, and what was compiled runs eagerly: neither has second derivatives.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _eagerly():
         yield
+
+
+def _eagerly() -> Any:
+    """Run what `torch.compile` has made as it was written; without importing the compiler if nothing has."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def outside_graphs(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A decorator: `torch.compile` calls the function as it is, between two graphs, and does not trace it."""
+
+    @wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        # Disabled in the call: with the decorator itself, the import of this module would import the compiler too.
+        return torch.compiler.disable(function)(*args, **kwargs)
+
+    return call
 
 
 def compute_dtype(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
@@ -33,6 +59,25 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     if not params:
         raise ValueError("model must have a parameter that requires a gradient, and has none")
     return params
+
+
+def check_model(model: nn.Module) -> None:
+    """Raise an error, which names the tensor, if there is nothing to train, or numbers are not finite."""
+    params = trainable(model)
+    for name, p in model.named_parameters():
+        if isinstance(p, nn.parameter.UninitializedParameter):
+            raise ValueError(f"model must know its shapes, and {name!r} is lazy: call the model on a batch first")
+        if not bool(p.isfinite().all()):
+            raise ValueError(f"model must have finite parameters, got {_first_not_finite(p)!r} in {name!r}")
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point() and bool(buffer.isnan().any()):  # masks may hold an infinity
+            raise ValueError(f"model must have buffers without a NaN, got one in {name!r}")
+    if not any(p.numel() for p in params.values()):
+        raise ValueError(f"model must have a number to train, and its parameters are empty: {', '.join(params)}")
+
+
+def _first_not_finite(tensor: Tensor) -> float:
+    return float(tensor.detach()[~tensor.isfinite()][0])
 
 
 def function_of(model: nn.Module, dtype: torch.dtype) -> tuple[Callable[..., Any], dict[str, Tensor]]:
@@ -92,13 +137,13 @@ def check_not_random(once: Tensor, again: Tensor, name: str) -> None:
 
 
 @torch.no_grad()
-def mixes_samples(outputs: Callable[[Tensor], Tensor], inputs: Tensor) -> bool:
+def mixes_samples(outputs: Callable[[Inputs], Tensor], inputs: Inputs) -> bool:
     """Do the outputs of the first sample depend on the other samples, as with batch normalisation in training mode?"""
-    if len(inputs) < 2:
+    if samples(inputs) < 2:
         return False
-    together = outputs(inputs[:FEW])[:1]
+    together = outputs(mapped(lambda tensor: tensor[:FEW], inputs))[:1]
     try:
-        alone = outputs(inputs[:1])
+        alone = outputs(mapped(lambda tensor: tensor[:1], inputs))
     except ValueError:  # of batch normalisation, which refuses a single sample
         return True
     return float((alone - together).abs().max()) > torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())

@@ -16,6 +16,7 @@ import torch
 
 import minidyn as md
 from minidyn import _checks as check
+from minidyn._command_line import add_version, ends_quietly
 from minidyn.ensembles import Ensemble, Member
 from minidyn.ensembles.torch import DTYPES, TorchEngine, check_device, networks_per_launch
 
@@ -62,6 +63,7 @@ def _member(net: md.MLP, task: md.Task, seed: int) -> Member:
     return Member(net=net, params=net.init(seed), task=task, loss=loss, learning_rate=0.1)
 
 
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m minidyn.torch.benchmark", description=__doc__)
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=100, help="hidden units H (default 100)")
     parser.add_argument("--points", type=int, default=300, help="samples P (default 300)")
     parser.add_argument("--networks", type=int, nargs="+", help="how many at once (default: several)")
+    add_version(parser)
     options = parser.parse_args(arguments)
     try:
         device = check_device(options.device, "torch32")

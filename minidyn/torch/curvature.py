@@ -6,7 +6,7 @@ the model's device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from minidyn import _renamed
 from minidyn.eigenvalues import Spectrum, lanczos
 from minidyn.torch._functional import differentiable, first
+from minidyn.torch.batches import Data
 from minidyn.torch.objective import Objective
 
 
 @_renamed.arguments(most="max_basis")
 def top_eigenvalues(
     model: nn.Module,
-    data: tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]],
+    data: Data,
     loss: Callable[[Any, Tensor], Tensor],
     *,
     k: int = 1,
@@ -42,11 +43,15 @@ def top_eigenvalues(
         θ are its parameters that require a gradient, in order. It is measured in the mode that it is in, and left
         as it is.
     data : (inputs, targets), or an iterable of such batches
-        Tensors on any device; a `DataLoader`, for example, is read once. Batches are put together so that the result
+        Tensors on any device; a `DataLoader`, for example, is read once. The inputs may also be tensors by name, which
+        are the model's arguments, and a batch may be all by name, with its targets as "labels", as Hugging Face's are.
+        Batches are put together so that the result
         is that of all data at once, for a mean over samples, a sum, and for an `nn.CrossEntropyLoss` (or one of this
         package's losses) with class weights and ignored samples.
     loss : callable
-        Takes (model(inputs), targets) to a scalar. What it adds through the model's parameters, such as a penalty on
+        Takes (model(inputs), targets) to a scalar. Losses of `torch.nn` and of this package get the logits of a model
+        that returns its outputs by name ("logits", or torchvision's "out"); other functions get what the model
+        returns. What it adds through the model's parameters, such as a penalty on
         them, counts if it reads them from the model when it is called. A dynamical loss counts with the Γ in force,
         or in `eval()` mode with Γ = 1.
     k : int
@@ -71,8 +76,9 @@ def top_eigenvalues(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the kind above, `k` exceeds the number of parameters, the loss is random (dropout in
-        training mode), not finite, holds parameters of its own of the model, or cannot be put together from batches.
+        If an argument is not of the kind above, `k` exceeds the number of parameters, a parameter is not finite, the
+        data hold a NaN, the loss is random (dropout in training mode), not finite, holds parameters of its own of the
+        model, or cannot be put together from batches.
 
     Warns
     -----
@@ -82,8 +88,10 @@ def top_eigenvalues(
     Notes
     -----
     A product costs two backward passes over the data and as much memory as they do for one batch; nothing is kept
-    from one product to the next. It works inside `torch.no_grad()` too. Attention is computed by its plain formula,
-    which has second derivatives; cuDNN's recurrent layers have none and cannot be measured on a GPU.
+    from one product to the next. It works inside `torch.no_grad()` and `torch.inference_mode()` too. Attention of
+    `scaled_dot_product_attention` is computed by its plain formula, which has second derivatives, and a compiled model
+    runs as it was written. Kernels without second derivatives cannot be measured: those of other packages for
+    attention, and cuDNN's recurrent layers on a GPU.
     Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
 
     Examples

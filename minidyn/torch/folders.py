@@ -46,7 +46,7 @@ def image_folder(
         A folder like `root` with the same classes, or the fraction of the images in `root` to set apart, between 0 and
         1.
     train_size : int, optional
-        The first so many of the shuffled training images; default all.
+        Number of training images, the first of the shuffled ones; default all.
     seed : int
         Of `numpy.random.RandomState`, which shuffles the images of `root`.
     cache : path-like, optional

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from minidyn import _checks as check
-from minidyn import _progress, _renamed, storage
+from minidyn import _progress, _provenance, _renamed, storage
 from minidyn.sweeps.collect import Chunk, Results, Row, collect, portable
 from minidyn.sweeps.plan import short
 from minidyn.torch.curvature import top_eigenvalues
@@ -171,8 +171,8 @@ class _Grid:
         cells, shape = self.cells, [len(values) for values in self.axes.values()]
         numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
         index = [numbers[cell] for cell in cells]
-        table = xr.Dataset(coords=self.axes)
-        for name in next(iter(rows.values()), {}):
+        table = xr.Dataset(coords=self.axes, attrs=_provenance.provenance("torch"))
+        for name in next(iter(rows.values()), (*SERIES[:3], "sharpness")):
             values = [rows[n][name] if n in rows else np.nan for n in index]
             table[name] = tuple(self.axes), np.reshape(values, shape)
         if errors is not None:
@@ -181,7 +181,6 @@ class _Grid:
 
 
 def _sharpness(trainer: Trainer) -> float:
-    images: Any = (trainer.train.x, trainer.train.labels)
-    batches = list(zip(*(part.split(1000) for part in images), strict=True))
+    batches = [trainer.train.samples(slice(k, k + 1000)) for k in range(0, len(trainer.train), 1000)]
     trainer.model.eval()
     return float(top_eigenvalues(trainer.model, batches, trainer.loss.eval(), tolerance=1e-2).values[0])

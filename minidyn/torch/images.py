@@ -15,6 +15,7 @@ from torch import Tensor
 
 from minidyn import _checks as check
 from minidyn._digits import handwritten_digits
+from minidyn.torch.inputs import Inputs, by_name, check_inputs, mapped, samples
 
 DIGITS_TRAIN = 1000  # images of the 1797
 
@@ -26,12 +27,13 @@ CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images.
+    """Labelled images, or other samples.
 
     Attributes
     ----------
-    x : torch.Tensor, shape (P, channels, height, width)
-        float32; over the training images each channel has mean 0 and standard deviation 1.
+    x : torch.Tensor, shape (P, channels, height, width), or a mapping of names to such tensors
+        float32; over the training images each channel has mean 0 and standard deviation 1. A mapping holds the
+        arguments of a model by name, as for Hugging Face's models, of any type and shape (P, ...).
     labels : torch.Tensor, shape (P,)
         int64, 0 to `classes` - 1.
     classes : int
@@ -39,36 +41,53 @@ class Images:
         Of the classes, if they have names.
     """
 
-    x: Tensor
+    x: Any  # Inputs; a tensor in what this package makes
     labels: Tensor
     classes: int
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check.integer("classes", self.classes, least=2)
-        for name in ("x", "labels"):
-            if not isinstance(getattr(self, name), Tensor):
-                raise TypeError(f"{name} must be a tensor, got {getattr(self, name)!r:.80}")
-        if not self.x.is_floating_point() or self.x.ndim < 2:
+        check_inputs(self.x, "x")
+        if isinstance(self.x, Tensor) and (not self.x.is_floating_point() or self.x.ndim < 2):
             raise TypeError(f"x must hold floating-point numbers (P, ...), got {self.x.dtype} {tuple(self.x.shape)}")
+        if not isinstance(self.labels, Tensor):
+            raise TypeError(f"labels must be a tensor, got {self.labels!r:.80}")
         if self.labels.dtype != torch.int64:
             raise TypeError(f"labels must be class indices, torch.int64, got {self.labels.dtype}")
-        if self.labels.shape != self.x.shape[:1] or not len(self.labels):
-            raise ValueError(f"labels must have shape ({len(self.x)},), one per image, got {tuple(self.labels.shape)}")
+        if self.labels.shape != (samples(self.x),):
+            raise ValueError(
+                f"labels must have shape ({samples(self.x)},), one per image, got {tuple(self.labels.shape)}"
+            )
         if self.labels.min() < 0 or self.labels.max() >= self.classes:
             raise ValueError(
                 f"labels must lie in 0..{self.classes - 1}, got {int(self.labels.min())}..{int(self.labels.max())}"
             )
 
+        if self.names and len(self.names) != self.classes:
+            raise ValueError(f"names must be one per class, {self.classes}, got {len(self.names)}")
+
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.labels)
 
     def __repr__(self) -> str:
-        return f"Images({len(self)} of {' x '.join(map(str, self.x.shape[1:]))}, {self.classes} classes)"
+        shapes = [" x ".join(map(str, shape)) for shape in self.shapes.values()]
+        if not isinstance(self.x, Tensor):
+            shapes = [f"{name} ({shape})" for name, shape in zip(self.x, shapes, strict=True)]
+        return f"Images({len(self)} of {', '.join(shapes)}, {self.classes} classes)"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a sample, by the name of each tensor."""
+        return {name: tuple(tensor.shape[1:]) for name, tensor in by_name(self.x, "x").items()}
+
+    def samples(self, part: slice) -> tuple[Inputs, Tensor]:
+        """Some of the inputs, and their labels."""
+        return mapped(lambda tensor: tensor[part], self.x), self.labels[part]
 
     def to(self, device: Any) -> Images:
         """The same images on a device."""
-        return replace(self, x=self.x.to(device), labels=self.labels.to(device))
+        return replace(self, x=mapped(lambda tensor: tensor.to(device), self.x), labels=self.labels.to(device))
 
 
 def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Images]:
@@ -77,8 +96,8 @@ def digits(train_size: int | None = None, *, seed: int = 0) -> tuple[Images, Ima
     Parameters
     ----------
     train_size : int, optional
-        1 to 1000: the first so many of the 1000 training images; default all. The 797 validation images are the same
-        for every size.
+        Number of training images, 1 to 1000, the first of the shuffled ones; default all. The 797 validation images
+        are the same for every size.
     seed : int
         Of `numpy.random.RandomState`, which shuffles the 1797 images before they are divided.
 
@@ -116,8 +135,8 @@ def cifar10(
     Parameters
     ----------
     train_size : int, optional
-        1 to 50,000: the first so many of the shuffled training images; default all. The 10,000 validation images are
-        CIFAR-10's test set.
+        Number of training images, 1 to 50,000, the first of the shuffled ones; default all. The 10,000 validation
+        images are CIFAR-10's test set.
     seed : int
         Of `numpy.random.RandomState`, which shuffles the training images.
     folder : path-like, optional

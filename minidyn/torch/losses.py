@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minidyn import _checks as check
-from minidyn.oscillation import Oscillation
+from minidyn.torch._functional import outside_graphs
+from minidyn.torch.waveform import Waveform, checked_waveform, class_weights, difference, record, shown
 
 
 class _DynamicalLoss(nn.Module):
@@ -26,10 +27,11 @@ class _DynamicalLoss(nn.Module):
 
     def __init__(
         self,
-        amplitude: float,
-        period: int,
-        num_classes: int,
+        amplitude: float | None = None,
+        period: int | None = None,
+        num_classes: int | None = None,
         *,
+        gamma: Waveform | None = None,
         dwell: int | None = None,
         rest_from: int | None = None,
         start: int = 0,
@@ -40,15 +42,17 @@ class _DynamicalLoss(nn.Module):
         normalize: str = "static",
     ):
         super().__init__()
-        num_classes = check.integer("num_classes", num_classes, least=2)
-        self.gamma = Oscillation(amplitude, period, num_classes, dwell=dwell, rest_from=rest_from)
+        start = check.integer("start", start, least=0)
+        clock = {"amplitude": amplitude, "period": period, "dwell": dwell, "rest_from": rest_from}
+        self.gamma = checked_waveform(gamma, num_classes, start, clock)
+        self.num_classes = len(class_weights(self.gamma, start))
         self.ignore_index = check.integer("ignore_index", ignore_index)
         self.reduction = check.choice("reduction", reduction, ("none", "mean", "sum"))
         self.label_smoothing = check.real("label_smoothing", label_smoothing, least=0, most=1)
         self.normalize = check.choice("normalize", normalize, ("static", "weights"))
-        self.register_buffer("weight", _checked_weight(weight, num_classes))
+        self.register_buffer("weight", _checked_weight(weight, self.num_classes))
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
-        self._set_clock(check.integer("start", start, least=0))
+        self._set_clock(start)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss at the present value of the clock; in `eval()` mode with Γ = 1. It does not move the clock."""
@@ -64,6 +68,7 @@ class _DynamicalLoss(nn.Module):
             losses = losses / self._denominator(input, target, gamma)
         return losses if torch.is_autocast_enabled(input.device.type) else losses.to(dtype)
 
+    @outside_graphs
     def step(self) -> None:
         """Advance the clock by one: call it once per update, after `optimizer.step()`."""
         self._set_clock(self._step + 1)
@@ -73,26 +78,23 @@ class _DynamicalLoss(nn.Module):
 
         As a learning-rate scheduler's `get_last_lr`, it tells what the last `step()` set; `eval()` does not change it.
         """
-        return torch.from_numpy(self.gamma.weights(self._step))
+        return torch.tensor(class_weights(self.gamma, self._step, self.num_classes))
 
     def extra_repr(self) -> str:
         options = ("ignore_index", "reduction", "label_smoothing", "normalize")
-        return ", ".join([str(self.gamma), *(f"{name}={getattr(self, name)!r}" for name in options)])
+        return ", ".join([shown(self.gamma), *(f"{name}={getattr(self, name)!r}" for name in options)])
 
     def get_extra_state(self) -> Tensor:
-        """Γ(t), which `load_state_dict` compares: amplitude, period, classes, dwell and rest_from (-1 if never)."""
-        gamma = self.gamma
-        rest_from = -1 if gamma.rest_from is None else gamma.rest_from
-        return torch.tensor([gamma.amplitude, gamma.period, gamma.classes, gamma.dwell, rest_from], dtype=torch.float64)
+        """Γ(t), which `load_state_dict` compares: the settings of the oscillation, or weights of your own waveform."""
+        return record(self.gamma, self._step)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Warn if the state is that of another Γ(t): then its clock would not mean what it meant."""
-        if not torch.equal(state.cpu(), self.get_extra_state()):
-            amplitude, period, classes, dwell, rest_from = state.tolist()
+        other = difference(self.gamma, state.cpu())
+        if other is not None:
             warnings.warn(
-                f"the state of a loss with amplitude={amplitude:g}, period={period:g}, num_classes={classes:g}, "
-                f"dwell={dwell:g}, rest_from={None if rest_from < 0 else int(rest_from)} is loaded into one with "
-                f"{self.gamma}: only its clock is taken over, and its weight",
+                f"the state of a loss with {other} is loaded into one with {shown(self.gamma)}: "
+                "only its clock is taken over, and its weight",
                 stacklevel=6,
             )
 
@@ -128,10 +130,8 @@ class _DynamicalLoss(nn.Module):
             raise TypeError(f"input must be a tensor of logits, got {input!r:.80}")
         if not input.is_floating_point() or input.ndim == 0:
             raise TypeError(f"input must be logits in floating point, got {input.dtype} of shape {tuple(input.shape)}")
-        if input.shape[_class_axis(input)] != self.gamma.classes:
-            raise ValueError(
-                f"input must have num_classes={self.gamma.classes} classes, got shape {tuple(input.shape)}"
-            )
+        if input.shape[_class_axis(input)] != self.num_classes:
+            raise ValueError(f"input must have num_classes={self.num_classes} classes, got shape {tuple(input.shape)}")
 
     def _set_clock(self, step: int) -> None:
         # The clock is kept twice: a buffer that is saved, and a number, so that reading it never waits for a device.
@@ -168,6 +168,10 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
         T: the number of updates for which each class is emphasised.
     num_classes : int
         C, at least 2.
+    gamma : optional
+        A waveform of your own in place of `amplitude`, `period`, `dwell` and `rest_from`: any object whose
+        `weights(step)` gives C numbers of at least 0. It is asked once at each step, and must depend on the step alone.
+        See `minidyn.torch.waveform.Waveform`.
     dwell, rest_from : int, optional
         As in `minidyn.Oscillation`: the number of steps that each class is held, and the step from which Γ = 1.
     start : int
@@ -188,13 +192,15 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     ----------
     clock : torch.Tensor
         The number of `step()`s, int64: saved in `state_dict`, so that a resumed run goes on in the same turn. To
-        set it, load a state. A state of a loss with another Γ(t) is loaded with a warning.
-    gamma : minidyn.Oscillation
+        set it, load a state. A state of a loss with another Γ(t) is loaded with a warning. Of your own waveform a
+        state keeps the weights at 64 steps up to the present one.
+    gamma : minidyn.Oscillation, or your own waveform
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the kind above, or a weight is negative; on call, if `input` has another number of
+        If an argument is not of the kind above, or a weight is negative; in `step()`, if your own waveform gives other
+        weights than C numbers of at least 0; on call, if `input` has another number of
         classes, or `target` is neither of the two below.
 
     Notes
@@ -203,6 +209,8 @@ class DynamicalCrossEntropyLoss(_DynamicalLoss):
     in the shape of the input, probabilities. `forward` never moves the clock, so gradient accumulation, closures and
     validation leave it alone; call `step()` once per update. In `eval()` mode the loss is the static one.
     Half-precision inputs are computed in float32, as autocast does.
+    A function that calls `step()` can be compiled by `torch.compile` without `fullgraph`: the clock moves between two
+    graphs, and nothing is compiled again as it does.
     Under `DistributedDataParallel` every process calls `step()`; gradients are averaged over processes as for any loss.
     Source: Ruiz-Garcia, Zhang, Schoenholz & Liu, "Tilting the playing field", ICML 2021.
 
@@ -247,7 +255,7 @@ class DynamicalMSELoss(_DynamicalLoss):
 
     Parameters
     ----------
-    amplitude, period, num_classes, dwell, rest_from, start
+    amplitude, period, num_classes, gamma, dwell, rest_from, start
         As for `DynamicalCrossEntropyLoss`. A = 1 is `nn.MSELoss` against one-hot targets.
     weighting : {"sample", "output"}
         Whether Γ and `weight` weigh a sample by its class (a row of probabilities by their mean), or an output unit
@@ -279,7 +287,15 @@ class DynamicalMSELoss(_DynamicalLoss):
     tensor(1.)
     """
 
-    def __init__(self, amplitude: float, period: int, num_classes: int, *, weighting: str = "sample", **options: Any):
+    def __init__(
+        self,
+        amplitude: float | None = None,
+        period: int | None = None,
+        num_classes: int | None = None,
+        *,
+        weighting: str = "sample",
+        **options: Any,
+    ):
         super().__init__(amplitude, period, num_classes, **options)
         self.weighting = check.choice("weighting", weighting, ("sample", "output"))
 

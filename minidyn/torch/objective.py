@@ -9,8 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minidyn.torch._functional import check_not_random, compute_dtype, function_of, mixes_samples, trainable
-from minidyn.torch.batches import as_batches, evidence, shares
+from minidyn.torch._functional import (
+    check_model,
+    check_not_random,
+    compute_dtype,
+    function_of,
+    mixes_samples,
+    trainable,
+)
+from minidyn.torch.batches import Batch, as_batches, evidence, is_of_torch, shares
+from minidyn.torch.inputs import Inputs, answer, logits, samples
 
 
 class Objective:
@@ -23,6 +31,7 @@ class Objective:
     """
 
     def __init__(self, model: nn.Module, data: Any, loss: Callable[[Any, Tensor], Tensor], dtype: torch.dtype | None):
+        check_model(model)
         self.model, self.names = model, list(trainable(model))
         self.dtype = compute_dtype(model, dtype)
         if not callable(loss) or isinstance(loss, type):
@@ -44,12 +53,12 @@ class Objective:
             if share:
                 yield self._evaluate(params, batch, _loss) * share
 
-    def _evaluate(self, params: dict[str, Tensor], batch: tuple[Tensor, Tensor], function: Callable[..., Any]) -> Any:
+    def _evaluate(self, params: dict[str, Tensor], batch: Batch, function: Callable[..., Any]) -> Any:
         device = next(iter(self.params.values())).device
         tensors = {f"model.{name}": p for name, p in params.items()} | self._rest
-        return self._call(tensors, *(tensor.to(device) for tensor in batch), function)
+        return self._call(tensors, *batch.to(device), function)
 
-    def _checked_value(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def _checked_value(self, batch: Batch) -> Tensor:
         """The loss of a batch, once it is a scalar, not random, and uses no parameters that θ does not replace."""
         value = self._evaluate(self.params, batch, _loss)
         if not isinstance(value, Tensor) or value.ndim:
@@ -75,8 +84,8 @@ class Objective:
     def _shares(self) -> list[float]:
         with torch.no_grad():
             pieces = [self._evaluate(self.params, batch, evidence) for batch in self.batches]
-            outputs = self._evaluate(self.params, self.batches[0], _outputs)
-        if isinstance(outputs, Tensor) and mixes_samples(self._outputs_of, self.batches[0][0]):
+            mixes = self._has_logits() and mixes_samples(self._logits_of, self.batches[0].inputs)
+        if mixes:
             warnings.warn(
                 "model mixes the samples of a batch (batch normalisation in training mode?): the result depends on how "
                 "the data is cut into batches",
@@ -84,9 +93,15 @@ class Objective:
             )
         return shares(pieces, self.dtype)
 
-    def _outputs_of(self, inputs: Tensor) -> Tensor:
-        targets = self.batches[0][1][: len(inputs)]
-        return self._evaluate(self.params, (inputs, targets), _outputs)
+    def _has_logits(self) -> bool:
+        try:
+            return self._logits_of(self.batches[0].inputs).ndim > 0
+        except TypeError:
+            return False
+
+    def _logits_of(self, inputs: Inputs) -> Tensor:
+        batch = Batch(inputs, self.batches[0].targets[: samples(inputs)])
+        return self._evaluate(self.params, batch, _logits)
 
 
 class _ModelAndLoss(nn.Module):
@@ -96,13 +111,14 @@ class _ModelAndLoss(nn.Module):
         super().__init__()
         self.model, self.loss = model, loss
 
-    def forward(self, inputs: Tensor, targets: Tensor, function: Callable[..., Any]) -> Any:
-        return function(self.loss, self.model(inputs), targets)
+    def forward(self, inputs: Inputs, targets: Tensor, function: Callable[..., Any]) -> Any:
+        outputs = answer(self.model, inputs)
+        return function(self.loss, logits(outputs) if is_of_torch(self.loss) else outputs, targets)
 
 
 def _loss(loss: Callable[[Any, Tensor], Tensor], outputs: Any, targets: Tensor) -> Tensor:
     return loss(outputs, targets)
 
 
-def _outputs(loss: Callable[[Any, Tensor], Tensor], outputs: Any, targets: Tensor) -> Any:
-    return outputs
+def _logits(loss: Callable[[Any, Tensor], Tensor], outputs: Any, targets: Tensor) -> Tensor:
+    return logits(outputs)

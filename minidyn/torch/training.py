@@ -6,6 +6,7 @@ needs no random state, and a resumed run repeats what the uninterrupted one woul
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 import zlib
@@ -19,14 +20,17 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from minidyn import _checks as check
-from minidyn import _progress, _renamed, storage
+from minidyn import _progress, _provenance, _renamed, storage
 from minidyn.torch import interrupts
-from minidyn.torch._functional import trainable, usable_device
+from minidyn.torch._functional import check_model, usable_device
 from minidyn.torch.images import Images
+from minidyn.torch.inputs import answer, by_name, logits
 from minidyn.torch.losses import _DynamicalLoss
 from minidyn.torch.update import GraphedUpdate, Update
+from minidyn.torch.waveform import class_weights, difference
 
 CHUNK = 1000  # images that are evaluated at a time
 SERIES = ("loss", "static_loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -45,6 +49,11 @@ class Trainer:
     validation : Images, optional
     learning_rate, momentum, weight_decay : float
         As in `torch.optim.SGD`.
+    schedule : callable, optional
+        Takes the optimizer to a scheduler of `torch.optim.lr_scheduler`, as
+        `lambda optimizer: CosineAnnealingLR(optimizer, 1000)`. It steps once per update; a `ReduceLROnPlateau` once
+        per `measure_every` updates, with the validation loss or, without validation images, the static loss. The record
+        has the learning rate then. On a GPU the update runs eagerly, since a CUDA graph would keep the first rate.
     batch_size : int
         Samples per update. An epoch goes through all of them in its own order; its last batch may be smaller.
     seed : int
@@ -73,9 +82,9 @@ class Trainer:
 
     Notes
     -----
-    The words are those of `minidyn.train`: `store` is where work is kept, `checkpoint_every` how often, and `resume`
-    goes on for so many more updates, as `Run.resume` does. `run` goes on until so many are done in all, so that the
-    same call can be made again after it was stopped.
+    The words are those of `minidyn.train`: `store` is where work is kept, `checkpoint_every` how often, and
+    `resume(steps)` adds that number of updates, as `Run.resume` does. `run(steps)` goes on until that number is done in
+    all, so that the same call can be made again after it was stopped.
 
     Examples
     --------
@@ -97,6 +106,7 @@ class Trainer:
         learning_rate: float = 0.05,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
+        schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
         batch_size: int = 128,
         seed: int = 0,
         mixed_precision: bool = False,
@@ -116,7 +126,10 @@ class Trainer:
             momentum=check.real("momentum", momentum, least=0),
             weight_decay=check.real("weight_decay", weight_decay, least=0),
         )
+        self.schedule = None if schedule is None else _checked_schedule(schedule, self.optimizer)
+        self._schedule_settings = _settings_of(self.schedule)
         self.done, self.status = 0, "new"
+        self._origin = self._provenance()
         self._updating = False
         self._entries: list[dict[str, Any]] = []
         self._batch_losses: list[Tensor] = []
@@ -129,6 +142,7 @@ class Trainer:
             mixed_precision=self.mixed_precision,
         )
         self._forget_graph()
+        self._check_answers()
 
     def _move_to_device(self, model: nn.Module, loss: _DynamicalLoss, train: Images, validation: Images | None) -> None:
         self.model, self.loss = model.to(self.device), loss.to(self.device)
@@ -139,6 +153,10 @@ class Trainer:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """All that a checkpoint must agree on; the images by a checksum, which takes a while if they are many."""
+        return self._options | {"train": _fingerprint(self.train), "validation": _fingerprint(self.validation)}
+
+    @property
+    def _options(self) -> dict[str, Any]:
         options = self.optimizer.defaults
         return {
             "learning_rate": options["lr"],
@@ -150,9 +168,15 @@ class Trainer:
             "measure_every": self.measure_every,
             "model": str(self.model),
             "loss": str(self.loss),
-            "train": _fingerprint(self.train),
-            "validation": _fingerprint(self.validation),
+            "schedule": self._schedule_settings,
         }
+
+    def _provenance(self) -> dict[str, Any]:
+        """What the record says of its making here and now."""
+        data = {"train": repr(self.train), "validation": repr(self.validation)}
+        settings = json.dumps(self._options | data, ensure_ascii=False, default=str)
+        device = {} if self.device.type == "cpu" else {"device": str(self.device)}
+        return {"settings": settings, **_provenance.provenance("torch"), **device}
 
     @_renamed.arguments(checkpoint="store")
     def run(
@@ -256,19 +280,23 @@ class Trainer:
         """The record so far.
 
         Over "step" (entry k is measured after k updates, over all images, with the model in evaluation mode): loss
-        (F with the Γ in force), static_loss, accuracy, weights (step, class), and validation_loss (static) and
-        validation_accuracy. Over "update": batch_loss, the F of each update's batch, from which its gradient came.
+        (F with the Γ in force), static_loss, accuracy, weights (step, class), validation_loss (static) and
+        validation_accuracy, and with a schedule the learning_rate of the update to come. Over "update": batch_loss, the
+        F of each update's batch, from which its gradient came. Its attributes say where it comes from, as those of
+        `minidyn.Run.history` do.
         """
         steps = [entry["step"] for entry in self._entries]
         history = xr.Dataset(
-            coords={"step": steps, "class": np.arange(self.train.classes), "update": np.arange(self.done)}
+            coords={"step": steps, "class": np.arange(self.train.classes), "update": np.arange(self.done)},
+            attrs=self._origin,
         )
         history["weights"] = (
             ("step", "class"),
             np.reshape([entry["weights"] for entry in self._entries], (len(steps), self.train.classes)),
             {"long_name": "class weights Γ"},
         )
-        for name in SERIES if self.validation else SERIES[:3]:
+        names = SERIES if self.validation else SERIES[:3]
+        for name in names if self.schedule is None else (*names, "learning_rate"):
             history[name] = "step", np.array([entry[name] for entry in self._entries], dtype=np.float64)
         history["batch_loss"] = "update", self._gathered_batch_losses().numpy()
         return history
@@ -277,12 +305,14 @@ class Trainer:
         """Write all that is needed to go on, whole or not at all. `torch.load` reads it; "model" are the weights."""
         state = {
             "settings": self.settings,
+            "provenance": self._origin,
             "done": self.done,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "loss": self.loss.state_dict(),
             "entries": self._entries,
             "batch_losses": self._gathered_batch_losses(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
         }
 
         def write(temporary: Path) -> None:
@@ -298,16 +328,22 @@ class Trainer:
         """
         storage.check_sealed(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        differing = [name for name, value in self.settings.items() if state["settings"][name] != value]
+        differing = [name for name, value in self.settings.items() if state["settings"].get(name) != value]
         if differing:
             there, here = (
-                {name: settings[name] for name in differing} for settings in (state["settings"], self.settings)
+                {name: settings.get(name) for name in differing} for settings in (state["settings"], self.settings)
             )
             raise ValueError(f"checkpoint {str(path)!r} is of another run: it has {there}, and this trainer {here}")
+        other = difference(self.loss.gamma, state["loss"]["_extra_state"])
+        if other is not None:
+            raise ValueError(f"checkpoint {str(path)!r} is of another run: its loss has {other}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.loss.load_state_dict(state["loss"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
         self.done, self._entries, self._batch_losses = state["done"], state["entries"], [state["batch_losses"]]
+        self._origin = _provenance.continued(state.get("provenance", {}), self._provenance(), self.done)
         self._forget_graph()
 
     def _advance(self) -> None:
@@ -321,6 +357,8 @@ class Trainer:
         self.loss.train()
         self._update(min(self.batch_size, len(self.train) - batch * self.batch_size))
         self.loss.step()
+        if self.schedule is not None and not isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step()
         self._batch_losses.append(self._eager.values[batch : batch + 1].clone())  # read later: the device need not wait
         self.done += 1
         self._updating = False
@@ -328,14 +366,15 @@ class Trainer:
     def _forget_graph(self) -> None:
         """Begin with eager updates and a new epoch: what a graph has captured, and what it reads, stands elsewhere."""
         self._update: Callable[[int], None]
-        self._update = GraphedUpdate(self._eager) if self.device.type == "cuda" else self._eager
+        has_graph = self.device.type == "cuda" and self.schedule is None
+        self._update = GraphedUpdate(self._eager) if has_graph else self._eager
         self._epoch = -1  # whose order and Γ stand on the device
 
     def _begin_epoch(self, epoch: int, batch: int) -> None:
         """Each epoch has an order of its own, and Γ of its updates, from the clock's on."""
         order = np.random.RandomState([self.seed, epoch]).permutation(len(self.train))
         steps = np.maximum(0, int(self.loss.clock) + np.arange(len(self._eager.values)) - batch)
-        gammas = torch.from_numpy(self.loss.gamma.weights(steps))
+        gammas = torch.tensor(np.array([class_weights(self.loss.gamma, int(k), self.loss.num_classes) for k in steps]))
         self._eager.begin_epoch(torch.from_numpy(order), gammas, batch)
         self._epoch = epoch
 
@@ -343,31 +382,61 @@ class Trainer:
         """Add an entry to the record if one is due and not yet there; whether the loss is finite."""
         if due and not (self._entries and self._entries[-1]["step"] == self.done):
             self._entries.append(self._measured())
+            if self.schedule is not None:
+                self._entries[-1]["learning_rate"] = self._scheduled_rate(self._entries[-1])
         finite = not self._entries or bool(np.isfinite(self._entries[-1]["loss"]))
         if not finite:
             warnings.warn(f"diverged: the loss is not finite after {self.done} updates", RuntimeWarning, stacklevel=5)
         return finite
 
+    def _scheduled_rate(self, entry: dict[str, Any]) -> float:
+        """The learning rate of the update to come; a scheduler that waits for a plateau learns first how it goes."""
+        if isinstance(self.schedule, ReduceLROnPlateau) and self.done % self.measure_every == 0:
+            self.schedule.step(entry.get("validation_loss", entry["static_loss"]))
+        return self.optimizer.param_groups[0]["lr"]
+
     @torch.no_grad()
     def _measured(self) -> dict[str, Any]:
-        logits = self._logits(self.train)
+        outputs = self._logits(self.train)
         entry = {
             "step": self.done,
             "weights": self.loss.get_last_weights().tolist(),
-            "loss": float(self.loss.train()(logits, self.train.labels)),
-            "static_loss": float(self.loss.eval()(logits, self.train.labels)),
-            "accuracy": _accuracy(logits, self.train.labels),
+            "loss": float(self.loss.train()(outputs, self.train.labels)),
+            "static_loss": float(self.loss.eval()(outputs, self.train.labels)),
+            "accuracy": _accuracy(outputs, self.train.labels),
         }
         if self.validation:
-            logits = self._logits(self.validation)
-            entry["validation_loss"] = float(self.loss(logits, self.validation.labels))
-            entry["validation_accuracy"] = _accuracy(logits, self.validation.labels)
+            outputs = self._logits(self.validation)
+            entry["validation_loss"] = float(self.loss(outputs, self.validation.labels))
+            entry["validation_accuracy"] = _accuracy(outputs, self.validation.labels)
         return entry
 
     def _logits(self, images: Images) -> Tensor:
         self.model.eval()
         with self._eager.autocast():
-            return torch.cat([self.model(part) for part in images.x.split(CHUNK)]).float()
+            starts = range(0, len(images), CHUNK)
+            return torch.cat([self._logits_of(images, slice(k, k + CHUNK)) for k in starts]).float()
+
+    def _logits_of(self, images: Images, part: slice) -> Tensor:
+        return logits(answer(self.model, images.samples(part)[0]))
+
+    def _check_answers(self) -> None:
+        """Raise an error if the model cannot take the images, or does not answer with a finite logit per class."""
+        modes, few = {module: module.training for module in self.model.modules()}, slice(2)
+        self.model.eval()
+        try:
+            with torch.no_grad(), self._own_randomness(), self._eager.autocast():
+                outputs = self._logits_of(self.train, few)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"model must take the samples of train, {self.train!r}, got the error: {error}") from error
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        wanted = (len(self.train.labels[few]), self.train.classes)
+        if tuple(outputs.shape) != wanted:
+            raise ValueError(f"model must give a logit per class, shape {wanted}, got {tuple(outputs.shape)}")
+        if not bool(outputs.isfinite().all()):
+            raise ValueError("model must give finite outputs for train, got some that are not")
 
     def _gathered_batch_losses(self) -> Tensor:
         if self._batch_losses:
@@ -380,6 +449,21 @@ class Trainer:
         return torch.random.fork_rng(
             [] if kind == "cpu" else [self.device], device_type="cuda" if kind == "cpu" else kind
         )
+
+
+def _checked_schedule(schedule: Any, optimizer: torch.optim.Optimizer) -> LRScheduler:
+    """The scheduler that a function makes of an optimizer."""
+    if not callable(schedule):
+        raise TypeError(f"schedule must take the optimizer to a scheduler of torch, got {schedule!r:.80}")
+    scheduler = schedule(optimizer)
+    if not isinstance(scheduler, LRScheduler) or scheduler.optimizer is not optimizer:
+        raise TypeError(f"schedule must return a scheduler of the optimizer that it is given, got {scheduler!r:.80}")
+    return scheduler
+
+
+def _settings_of(scheduler: LRScheduler | None) -> str | None:
+    """What a checkpoint compares of a scheduler: its name and what its state says at the start."""
+    return None if scheduler is None else f"{type(scheduler).__name__}({scheduler.state_dict()})"
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:
@@ -407,7 +491,8 @@ def _fingerprint(images: Images | None) -> list[int] | None:
     """Tells one set of images from another."""
     if images is None:
         return None
-    return [len(images), *(zlib.crc32(part.cpu().contiguous().numpy().data) for part in (images.x, images.labels))]
+    tensors = (*by_name(images.x).values(), images.labels)
+    return [len(images), *(zlib.crc32(part.cpu().contiguous().numpy().data) for part in tensors)]
 
 
 def _check_kinds(model: Any, train: Any, loss: Any, validation: Any) -> None:
@@ -418,8 +503,8 @@ def _check_kinds(model: Any, train: Any, loss: Any, validation: Any) -> None:
         raise TypeError(f"validation must be Images, got {validation!r:.80}")
     if loss.reduction == "none":
         raise ValueError("loss must have reduction 'mean' or 'sum', got 'none'")
-    if loss.gamma.classes != train.classes:
-        raise ValueError(f"loss has {loss.gamma.classes} classes, but train has {train.classes}")
-    if validation is not None and (validation.classes, validation.x.shape[1:]) != (train.classes, train.x.shape[1:]):
+    if loss.num_classes != train.classes:
+        raise ValueError(f"loss has {loss.num_classes} classes, but train has {train.classes}")
+    if validation is not None and (validation.classes, validation.shapes) != (train.classes, train.shapes):
         raise ValueError(f"validation must be like train, {train!r}, got {validation!r}")
-    trainable(model)
+    check_model(model)

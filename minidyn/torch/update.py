@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from minidyn.torch.images import Images
+from minidyn.torch.inputs import answer, logits, mapped
 from minidyn.torch.losses import _DynamicalLoss
 
 WARM_UP = 3  # eager updates, on a stream of their own, before a capture
@@ -46,7 +47,7 @@ class Update:
         mixed_precision: bool = False,
     ):
         self.model, self.loss, self.optimizer, self.images = model, loss, optimizer, images
-        self.batch_size, self.mixed_precision, self.device = batch_size, mixed_precision, images.x.device
+        self.batch_size, self.mixed_precision, self.device = batch_size, mixed_precision, images.labels.device
         batches = -(-len(images) // batch_size)
         self.order = torch.zeros(len(images), dtype=torch.int64, device=self.device)
         self.gammas = loss._class_weights.expand(batches, -1).clone()
@@ -61,19 +62,22 @@ class Update:
         self.batch.fill_(batch)
 
     def __call__(self, samples: int) -> None:
-        """The update for the next batch, of so many samples."""
+        """Make the update for the next batch, of `samples` samples."""
         index = self.order.index_select(0, self.batch * self.batch_size + self.offsets[:samples])
-        x = self.images.x.index_select(0, index)
-        if self.device.type == "cuda" and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
+        x = mapped(lambda tensor: self._selected(tensor, index), self.images.x)
         self.loss._class_weights = self.gammas.index_select(0, self.batch)[0]
         self.optimizer.zero_grad()
         with self.autocast():
-            value = self.loss(self.model(x), self.images.labels.index_select(0, index))
+            value = self.loss(logits(answer(self.model, x)), self.images.labels.index_select(0, index))
         value.backward()
         self.optimizer.step()
         self.values.index_copy_(0, self.batch, value.detach()[None].to(self.values))
         self.batch += 1
+
+    def _selected(self, tensor: Tensor, index: Tensor) -> Tensor:
+        tensor = tensor.index_select(0, index)
+        is_image = self.device.type == "cuda" and tensor.ndim == 4
+        return tensor.contiguous(memory_format=torch.channels_last) if is_image else tensor
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)

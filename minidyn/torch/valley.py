@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from minidyn import _checks as check
 from minidyn.torch._functional import differentiable, first
+from minidyn.torch.batches import Data
 from minidyn.torch.curvature import top_eigenvalues, unflatten
 from minidyn.torch.objective import Objective
 from minidyn.valley import ValleySlice, unit_direction
@@ -20,7 +21,7 @@ from minidyn.valley import ValleySlice, unit_direction
 
 def valley_slice(
     model: nn.Module,
-    data: tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]],
+    data: Data,
     loss: Callable[[Any, Tensor], Tensor],
     *,
     learning_rate: float,

@@ -1,4 +1,4 @@
-"""The compiled engine: full-batch descent on an `MLP`, many updates at a time, in loops that numba compiles.
+"""The compiled engine: full-batch descent on an `MLP`, plain or with momentum, in loops that numba compiles.
 
 A row is a unit and a column a sample, so that the innermost loops run along contiguous samples. The inputs of a
 layer end with a row of ones, so that [W; b] is one matrix. Samples come in blocks that fit the cache. What is
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from minidyn.losses import Loss, SquaredError
 from minidyn.mlp import MLP
+from minidyn.optimizers import Momentum
 from minidyn.task import Task
 from minidyn.training.record import Record
 from minidyn.training.settings import Settings
@@ -30,6 +31,8 @@ CACHED = 2**16  # numbers in a block: half a megabyte
 WORK = 10**8  # weights times samples between two looks at the keyboard: a few hundredths of a second
 LINE = 8  # numbers in a line of the cache, and in the widest registers
 CROSS_ENTROPY, SQUARED_BY_SAMPLE, SQUARED_BY_OUTPUT = range(3)
+RELU, TANH = range(2)
+ACTIVATIONS = {"relu": RELU, "tanh": TANH}
 
 
 class _Samples(NamedTuple):
@@ -43,10 +46,18 @@ class _Problem(NamedTuple):
     """What to descend on."""
 
     layers: NDArray
+    activation: int
     kind: int  # of loss
-    learning_rate: float
+    momentum: float
     training: _Samples
     validation: _Samples  # none if there are no labels
+
+
+class _Position(NamedTuple):
+    """The weights and their velocity, which is empty without momentum."""
+
+    vector: NDArray
+    velocity: NDArray
 
 
 class _Workspace(NamedTuple):
@@ -60,6 +71,7 @@ class _Workspace(NamedTuple):
 class _Entries(NamedTuple):
     """Rows of the record, one per update."""
 
+    rates: NDArray  # (n,), η
     weights: NDArray  # (n, C), Γ
     class_loss: NDArray  # (n, C)
     accuracy: NDArray  # (n,)
@@ -77,8 +89,9 @@ class CompiledEngine:
         none = _Samples(training.blocks[:0], training.labels[:0])
         self._problem = _Problem(
             layers=_layers(net.widths),
+            activation=ACTIVATIONS[net.activation],
             kind=_kind(settings.loss),
-            learning_rate=settings.learning_rate,
+            momentum=settings.optimizer.momentum if isinstance(settings.optimizer, Momentum) else 0.0,
             training=training,
             validation=none if validation is None else _samples(validation, width),
         )
@@ -99,18 +112,22 @@ class CompiledEngine:
 
     def update(self, state: State, stop: int, record: Record) -> State:
         """As `advance`, from a state that need not have been evaluated."""
-        start, done, _ = state
+        start, done, _, moments, _ = state
         rows = slice(done - record.first, stop - record.first)
         validation_accuracy = record.validation_accuracy
         entries = _Entries(
+            rates=record.rates[rows],
             weights=record.weights[rows],
             class_loss=record.class_loss[rows],
             accuracy=record.accuracy[rows],
             validation_accuracy=np.empty(0) if validation_accuracy is None else validation_accuracy[rows],
         )
-        vector, previous = start.copy(), start.copy()
-        updates = _update(vector, previous, self._problem, self._workspace, entries)
-        return State(vector, done + updates, previous)
+        here, before = (_Position(start.copy(), moments.flatten()) for _ in range(2))
+        updates = _update(here, before, self._problem, self._workspace, entries)
+        shape = moments.shape
+        return State(
+            here.vector, done + updates, before.vector, here.velocity.reshape(shape), before.velocity.reshape(shape)
+        )
 
 
 def _kind(loss: Loss) -> int:
@@ -243,6 +260,20 @@ def _outer_and_back(matrix: NDArray, below: NDArray, delta: NDArray, gradient: N
 
 
 @_fast
+def _back(matrix: NDArray, below: NDArray, delta: NDArray, out: NDArray) -> None:
+    """out = matrix delta tanh', for hidden units whose values tanh z are below."""
+    for j in range(len(out)):
+        a, o = below[j], out[j]
+        for k in range(0, len(delta), 3):
+            w0, w1, w2 = matrix[j, k], _entry(matrix[j], k + 1), _entry(matrix[j], k + 2)
+            d0, d1, d2 = delta[k], _row(delta, k + 1), _row(delta, k + 2)
+            first = k == 0
+            for s in range(len(a)):
+                flow = (w0 * d0[s] + w1 * d1[s] + w2 * d2[s]) * (1.0 - a[s] * a[s])
+                o[s] = flow + (0.0 if first else o[s])
+
+
+@_fast
 def _add(row: NDArray, k: int, t0: float, t1: float, t2: float) -> None:
     row[k] += t0
     if k + 1 < len(row):
@@ -252,24 +283,34 @@ def _add(row: NDArray, k: int, t0: float, t1: float, t2: float) -> None:
 
 
 @_fast
-def _forward(vector: NDArray, layers: NDArray, x: NDArray, rows: NDArray) -> None:
+def _forward(vector: NDArray, layers: NDArray, activation: int, x: NDArray, rows: NDArray) -> None:
     for i in range(len(x)):
         for s in range(x.shape[1]):
             rows[i, s] = x[i, s]
     for layer in range(len(layers)):
-        least = 0.0 if layer + 1 < len(layers) else -np.inf
+        is_hidden = layer + 1 < len(layers)
+        least = 0.0 if is_hidden and activation == RELU else -np.inf
         _affine(_matrix(vector, layers, layer), _below(rows, layers, layer), _above(rows, layers, layer), least)
+        if is_hidden and activation == TANH:
+            _apply_tanh(_above(rows, layers, layer))
 
 
 @_fast
-def _backward(vector: NDArray, layers: NDArray, rows: NDArray, deltas: NDArray, gradient: NDArray) -> None:
+def _backward(
+    vector: NDArray, layers: NDArray, activation: int, rows: NDArray, deltas: NDArray, gradient: NDArray
+) -> None:
     """gradient += Jᵀ delta, with the delta of the outputs in the last rows of `deltas`."""
     for layer in range(len(layers) - 1, -1, -1):
         below, delta = _below(rows, layers, layer), _above(deltas, layers, layer)
         into = _matrix(gradient, layers, layer)
         units = layers[layer, 2] if layer else 0  # no derivatives with respect to the samples
-        _outer_and_back(_matrix(vector, layers, layer), below, delta, into, _below(deltas, layers, layer)[:units])
-        _outer(below[units:], delta, into[units:])
+        matrix, out = _matrix(vector, layers, layer), _below(deltas, layers, layer)[:units]
+        if activation == RELU:
+            _outer_and_back(matrix, below, delta, into, out)
+            _outer(below[units:], delta, into[units:])
+        else:
+            _back(matrix, below, delta, out)
+            _outer(below, delta, into)
 
 
 @_as_written
@@ -282,6 +323,28 @@ def _exp(x: float) -> float:
         p = p * r + 1 / factorial
     power = np.int64((np.int64(n) + 1023) << 52).view(np.float64)
     return 0.0 if x < -700 else p * power
+
+
+@_as_written
+def _tanh(x: float) -> float:
+    """tanh(x), within a few units of its last digit, from e = exp(-2|x|) - 1, in a form like that of `_exp`."""
+    y = -2.0 * np.abs(x)
+    n = np.floor(1.4426950408889634 * y + 0.5)
+    r = (y - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10  # log 2 in two parts
+    q = 1 / 6227020800
+    for factorial in (479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1):
+        q = q * r + 1 / factorial
+    power = np.int64((np.int64(n) + 1023) << 52).view(np.float64)
+    e = -1.0 if y < -700 else (power - 1.0) + power * (r * q)
+    return np.copysign(e / (2.0 + e), x)
+
+
+@_fast
+def _apply_tanh(rows: NDArray) -> None:
+    for k in range(len(rows)):
+        row = rows[k]
+        for s in range(len(row)):
+            row[s] = _tanh(row[s])
 
 
 @_fast
@@ -334,26 +397,28 @@ def _loss(
 
 
 @_cached
-def _update(vector: NDArray, previous: NDArray, problem: _Problem, work: _Workspace, entries: _Entries) -> int:
+def _update(position: _Position, before: _Position, problem: _Problem, work: _Workspace, entries: _Entries) -> int:
     """Write each entry and make the update after it; the number of updates before F was not finite."""
-    layers, kind, rate, training, validation = problem
+    vector, velocity = position
+    previous, previous_velocity = before
+    layers, activation, kind, momentum, training, validation = problem
     rows, deltas, gradient = work
-    weights, class_loss, accuracy, validation_accuracy = entries
+    rates, weights, class_loss, accuracy, validation_accuracy = entries
     x, labels = training
     count, width, outputs = len(labels), rows.shape[1], len(rows) - layers[-1, 3]
     z, delta, unused = rows[outputs:], deltas[outputs:], np.empty(layers[-1, 3])
     for t in range(len(weights)):
         right, class_loss[t], gradient[:] = 0, 0.0, 0.0
         for block in range(len(x)):
-            _forward(vector, layers, x[block], rows)
+            _forward(vector, layers, activation, x[block], rows)
             here = labels[block * width : (block + 1) * width]
             right += _loss(kind, z, here, weights[t], count, class_loss[t], delta)
-            _backward(vector, layers, rows, deltas, gradient)
+            _backward(vector, layers, activation, rows, deltas, gradient)
         accuracy[t] = right / count
         if len(validation.labels):
             right = 0
             for block in range(len(validation.blocks)):
-                _forward(vector, layers, validation.blocks[block], rows)
+                _forward(vector, layers, activation, validation.blocks[block], rows)
                 here = validation.labels[block * width : (block + 1) * width]
                 right += _loss(kind, z, here, weights[t], count, unused, delta)
             validation_accuracy[t] = right / len(validation.labels)
@@ -363,6 +428,13 @@ def _update(vector: NDArray, previous: NDArray, problem: _Problem, work: _Worksp
             value += weights[t, c] * class_loss[t, c]
         if not np.isfinite(value):
             return t
+        rate = rates[t]
+        if len(velocity):
+            for i in range(len(vector)):
+                previous[i], previous_velocity[i] = vector[i], velocity[i]
+                velocity[i] = momentum * velocity[i] + gradient[i]
+                vector[i] -= rate * velocity[i]
+            continue
         for i in range(len(vector)):
             previous[i] = vector[i]
             vector[i] -= rate * gradient[i]

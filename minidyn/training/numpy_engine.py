@@ -23,7 +23,7 @@ class NumpyEngine:
         self.derivatives = derivatives.of(settings.net)
 
     def evaluate(self, state: State, record: Record) -> Evaluation:
-        s, (vector, done, _) = self.settings, state
+        s, vector, done = self.settings, state.vector, state.done
         logits, pullback = self.derivatives.vjp(s.unflatten(vector), s.task.x)
         terms, output_gradient = s.loss.terms_and_gradient(logits, s.task.labels)
         class_loss = s.loss.sum_per_class(terms, s.task.labels, s.task.classes) / len(logits)
@@ -37,8 +37,9 @@ class NumpyEngine:
         return Evaluation(state, math.isfinite(class_weights @ class_loss), gradient)
 
     def advance(self, here: Evaluation, stop: int, record: Record) -> State:
-        vector, done, _ = here.state
-        return State(vector - self.settings.learning_rate * here.gradient, done + 1, vector)
+        vector, done, _, moments, _ = here.state
+        after = self.settings.optimizer.step(vector, here.gradient, moments, record.rates[done - record.first], done)
+        return State(after.vector, done + 1, vector, after.moments, moments)
 
     def _batch_gradient(self, vector: NDArray, done: int) -> NDArray:
         s = self.settings

@@ -7,17 +7,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
+from minidyn import _provenance
 from minidyn.training.settings import Settings
 
 SERIES = ("loss", "static_loss", "accuracy", "validation_accuracy")
 AXES = {"hessian_spectrum": "rank", "params": "parameter"}  # of measures with one axis besides the steps
-RESERVED = (*SERIES, "weights", "class_loss", "step", "class", *AXES.values(), "state")
+RESERVED = (*SERIES, "weights", "class_loss", "learning_rate", "step", "class", *AXES.values(), "state")
 UNITS = {
     "loss": "F(t), with the Γ in force",
     "static_loss": "F with Γ = 1",
     "accuracy": "fraction of samples",
     "weights": "class weights Γ",
     "class_loss": "what each Γ multiplies in F",
+    "learning_rate": "η of the update to come",
 }
 
 
@@ -28,6 +30,7 @@ class Record:
         self.settings = settings
         self.first = first
         self.weights = settings.class_weights(first, first + steps + 1)
+        self.rates = settings.learning_rates(first, first + steps + 1)
         self.class_loss = np.full_like(self.weights, np.nan)  # L, with F(t) = Σ Γ_c(t) L_c
         self.accuracy = np.full(steps + 1, np.nan)
         self.validation_accuracy = None if settings.validation is None else np.full(steps + 1, np.nan)
@@ -60,6 +63,8 @@ class Record:
             "weights": weights,
             "class_loss": class_loss,
         }
+        if callable(self.settings.learning_rate):
+            columns["learning_rate"] = self.rates[:entries]
         if self.validation_accuracy is not None:
             columns["validation_accuracy"] = self.validation_accuracy[:entries]
         history = xr.Dataset(
@@ -67,7 +72,8 @@ class Record:
                 name: (("step", "class")[: values.ndim], values, {"long_name": UNITS.get(name, name)})
                 for name, values in columns.items()
             },
-            coords={"step": start + np.arange(self.first, done + 1), "class": np.arange(weights.shape[1])},
+            coords={"step": start + np.arange(self.first, done + 1), "class": _classes(self.settings)},
+            attrs=self.settings.provenance(),
         )
         for name, measured in self.measured.items():
             if measured:
@@ -78,8 +84,14 @@ class Record:
         return history
 
 
+def _classes(settings: Settings) -> NDArray:
+    """The classes by name, or by number if they have none."""
+    task = settings.task
+    return np.array(task.names) if task.names else np.arange(task.classes)
+
+
 def check_size(settings: Settings, steps: int) -> None:
-    """Raise a MemoryError if the record of so many steps would not fit the memory that is left."""
+    """Raise a MemoryError if the record of this number of steps would not fit into the memory that is left."""
     entries = sum(
         (steps // measure.every + 1) * (settings.size if measure.name in AXES else 1) for measure in settings.measures
     )
@@ -90,7 +102,7 @@ def join(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
     """Two records in a row, the second beginning with the entry that ends the first."""
     if not before.sizes.get("step"):
         return after
-    history = xr.Dataset()
+    history = xr.Dataset(attrs=_provenance.continued(before.attrs, after.attrs, int(before.step[-1])))
     for name in {**before.data_vars, **after.data_vars}:
         pieces = [part[name] for part in (before, after) if name in part]
         along = str(pieces[0].dims[0])

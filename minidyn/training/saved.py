@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
-from minidyn import losses, storage
+from minidyn import losses, optimizers, storage
 from minidyn._fingerprint import fingerprint
 from minidyn.losses import CrossEntropy, Loss, SquaredError
 from minidyn.mlp import MLP, has_closed_forms
 from minidyn.model import Model
+from minidyn.optimizers import PLAIN as PLAIN_DESCENT
 from minidyn.task import Task
 from minidyn.training.engines import NUMERICS
 from minidyn.training.loop import Outcome
 from minidyn.training.measures import restored
-from minidyn.training.settings import Settings
+from minidyn.training.settings import Schedule, Settings
 
-PLAIN = ("learning_rate", "start", "batch_size", "seed", "engine")  # the settings that JSON holds as they are
+PLAIN = ("start", "batch_size", "seed", "engine")  # the settings that JSON holds as they are
 
 AnyPath = str | os.PathLike[str]
 
@@ -31,38 +32,51 @@ def write(path: AnyPath, settings: Settings, outcome: Outcome) -> None:
     s = settings
     state = {"vector": outcome.vector, "x": s.task.x, "labels": s.task.labels}
     state |= {f"warm_{name}": vector for name, vector in outcome.start_vectors.items()}
+    if outcome.moments is not None and outcome.moments.size:
+        state["moments"] = outcome.moments
     if s.initial is not None:
         state["initial"] = s.initial
     if s.validation is not None:
         state |= {"validation_x": s.validation.x, "validation_labels": s.validation.labels}
     about = {
-        "widths": _widths(s.net),
+        "widths": s.net.widths if _is_plain(s.net) else None,
+        "activation": s.net.activation if _is_plain(s.net) else None,
         "loss": losses.to_dict(s.loss),
         "classes": s.task.classes,
+        "names": s.task.names,
         "measures": {measure.name: measure.every for measure in s.measures},
         "identity": identity(s),
         "done": outcome.done,
         "status": outcome.status,
         **{name: getattr(s, name) for name in PLAIN},
+        "learning_rate": None if callable(s.learning_rate) else s.learning_rate,
+        "optimizer": optimizers.to_dict(s.optimizer),
     }
     storage.write(path, outcome.history, state, about)
 
 
 def read(
-    path: AnyPath, *, net: Model | None, loss: Loss | None, measure: Mapping[str, Any] | None
+    path: AnyPath,
+    *,
+    net: Model | None,
+    loss: Loss | None,
+    learning_rate: Schedule | None,
+    measure: Mapping[str, Any] | None,
 ) -> tuple[Settings, Outcome]:
     """What `write` wrote; arguments and errors are those of `load_run`."""
     file = _read(path)
     about, state = file.about, file.state
-    saved_net = None if about["widths"] is None else MLP(*about["widths"])
+    saved_net = _saved_net(about)
     saved_loss = None if about["loss"] is None else losses.from_dict(about["loss"])
     validation = None
     if "validation_x" in state:
-        validation = Task(state["validation_x"], state["validation_labels"], about["classes"])
+        validation = Task(state["validation_x"], state["validation_labels"], about.get("names") or about["classes"])
     settings = Settings(
         net=_saved_or_given("net", path, saved_net, net),
-        task=Task(state["x"], state["labels"], about["classes"]),
+        task=Task(state["x"], state["labels"], about.get("names") or about["classes"]),
         loss=_saved_or_given("loss", path, saved_loss, loss),
+        learning_rate=_saved_or_given("learning_rate", path, about["learning_rate"], learning_rate),
+        optimizer=optimizers.from_dict(about["optimizer"]) if "optimizer" in about else PLAIN_DESCENT,
         validation=validation,
         measures=restored(about["measures"], measure),
         initial=state.get("initial"),
@@ -100,15 +114,18 @@ def identity(settings: Settings) -> dict[str, tuple[Any, Any]]:
     """By what a run is known again: for each setting, how it is shown, and a digest (None if there can be none)."""
     s = settings
     definitions = {
-        "net": (s.net, _widths(s.net) or s.net),
+        "net": (s.net, s.net.widths if _is_plain(s.net) and s.net.activation == "relu" else s.net),
         "params": (f"{s.size} numbers", s.initial),
-        "task": (s.task, (s.task.x, s.task.labels, s.task.classes)),
+        "task": (s.task, _data(s.task)),
         "loss": (s.loss, losses.to_dict(s.loss) or _definition(s.loss)),
-        "validation": (s.validation, s.validation and (s.validation.x, s.validation.labels, s.validation.classes)),
+        "validation": (s.validation, s.validation and _data(s.validation)),
+        "learning_rate": (s.learning_rate, s.learning_rate),
         **{name: (getattr(s, name), getattr(s, name)) for name in PLAIN},
         **{f"measure[{m.name!r}]": (f"every {m.every} steps", (m.every, m.definition)) for m in s.measures},
         "numerics": (NUMERICS, NUMERICS),
     }
+    if s.optimizer != PLAIN_DESCENT:  # which stores of earlier versions, that knew no other, do not name
+        definitions["optimizer"] = s.optimizer, optimizers.to_dict(s.optimizer)
     return {name: (f"{shown!s:.80}", _fingerprint(definition)) for name, (shown, definition) in definitions.items()}
 
 
@@ -125,12 +142,25 @@ def _read(path: AnyPath) -> _File:
     if "widths" not in about:
         raise ValueError(f"path {str(path)!r} is not a saved run")
     starts = {name.removeprefix("warm_"): value for name, value in state.items() if name.startswith("warm_")}
-    return _File(Outcome(state["vector"], about["done"], history, about["status"], starts), state, about)
+    outcome = Outcome(state["vector"], about["done"], state.get("moments"), history, about["status"], starts)
+    return _File(outcome, state, about)
 
 
-def _widths(net: Model) -> tuple[int, ...] | None:
-    """The widths that define a plain MLP, or None for a model of the reader's own."""
-    return net.widths if type(net) is MLP and has_closed_forms(net) else None
+def _is_plain(net: Model) -> TypeGuard[MLP]:
+    """Is this an `MLP`, which its widths and its activation define, and no model of the reader's own?"""
+    return type(net) is MLP and has_closed_forms(net)
+
+
+def _saved_net(about: dict[str, Any]) -> MLP | None:
+    """The net in a file; those of version 0.1 knew no other activation than ReLU."""
+    if about["widths"] is None:
+        return None
+    return MLP(*about["widths"], activation=about.get("activation", "relu"))
+
+
+def _data(task: Task) -> tuple[Any, ...]:
+    """What defines a task; stores of version 0.1, which knew no names of classes, must stay valid."""
+    return (task.x, task.labels, task.classes, *([task.names] if task.names else []))
 
 
 def _definition(loss: Loss) -> Any:

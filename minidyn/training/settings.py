@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidyn import _checks as check
-from minidyn import model
+from minidyn import _provenance, model, optimizers
 from minidyn.losses import Loss
 from minidyn.model import Model
+from minidyn.optimizers import Optimizer
 from minidyn.oscillation import Oscillation
 from minidyn.parameters import Structure
 from minidyn.task import Task
@@ -25,6 +27,7 @@ class Measurement(NamedTuple):
     start_vector: NDArray | None = None
 
 
+Schedule = Callable[[int], float]  # from the value of the clock to η
 Function = Callable[["Settings", NDArray, int, NDArray | None], Measurement]
 
 
@@ -64,7 +67,8 @@ class Settings:
     net: Model
     task: Task
     loss: Loss
-    learning_rate: float
+    learning_rate: float | Schedule
+    optimizer: Optimizer = optimizers.PLAIN
     start: int = 0
     batch_size: int | None = None
     seed: int = 0
@@ -84,6 +88,16 @@ class Settings:
     def unflatten(self, vector: NDArray) -> Any:
         return self.structure.unflatten(vector)
 
+    def description(self) -> dict[str, Any]:
+        """The settings in words and numbers, for whoever reads a record; the initial weights are not among them."""
+        names = ("net", "task", "loss", "learning_rate", "optimizer", "start", "batch_size", "seed", "validation")
+        described = {name: _provenance.shown(getattr(self, name)) for name in (*names, "engine")}
+        return described | {"measure": {measure.name: measure.every for measure in self.measures}}
+
+    def provenance(self) -> dict[str, Any]:
+        """What a record says of its making: the settings as JSON, the programs, the machine and the date."""
+        return {"settings": json.dumps(self.description(), ensure_ascii=False), **_provenance.provenance()}
+
     def batch(self, done: int) -> NDArray:
         """The samples of the update that follows `done` updates: each epoch has its own order, drawn afresh,
         so that a resumed run needs no state."""
@@ -101,3 +115,10 @@ class Settings:
         if type(self.loss.gamma) is Oscillation:
             return self.loss.gamma.weights(steps)
         return np.stack([self.loss.class_weights(int(step), self.task.classes) for step in steps])
+
+    def learning_rates(self, first: int, stop: int) -> NDArray:
+        """η from `first` updates up to `stop`, shape (stop - first,)."""
+        if not callable(self.learning_rate):
+            return np.full(stop - first, self.learning_rate)
+        steps = range(self.start + first, self.start + stop)
+        return np.array([check.real(f"learning_rate({s})", self.learning_rate(s), least=0) for s in steps])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
+
+NO_MOMENTS = np.empty((0, 0))
 
 
 class State(NamedTuple):
@@ -13,6 +16,8 @@ class State(NamedTuple):
     vector: NDArray  # the weights, flat
     done: int  # updates
     previous: NDArray  # the weights before the last update
+    moments: NDArray = NO_MOMENTS  # (number, p): what the optimiser remembers
+    previous_moments: NDArray = NO_MOMENTS  # before the last update
 
 
 class Evaluation(NamedTuple):

@@ -16,8 +16,19 @@ import minidyn as md
 ROOT = Path(md.__file__).parent
 # Each layer knows only those above it; CONTRIBUTING lists them in this order.
 LAYERS = (
-    ("_checks", "_digits", "_progress", "_renamed", "_version", "storage"),
-    ("task", "oscillation", "parameters"),
+    (
+        "_checks",
+        "_command_line",
+        "_digits",
+        "_html",
+        "_progress",
+        "_provenance",
+        "_renamed",
+        "_still",
+        "_version",
+        "storage",
+    ),
+    ("activations", "labels", "optimizers", "task", "oscillation", "parameters"),
     ("losses", "mlp", "_fingerprint"),
     ("model",),
     ("derivatives", "eigenvalues"),
@@ -26,10 +37,14 @@ LAYERS = (
     ("ensembles",),
     ("sweeps",),
     ("orbits",),
+    ("picture_grid",),
+    ("explorer",),
     ("plots", "widgets", "lab"),
     ("forgetting",),
+    ("instruments",),
     ("torch",),
     ("experiments", "coursework"),
+    ("page",),
     ("__main__",),
 )
 HEAVY = ("matplotlib", "ipywidgets", "anywidget", "IPython", "torch", "numba", "dask", "jax")

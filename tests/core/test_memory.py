@@ -24,11 +24,19 @@ def little_memory(monkeypatch):
 CALLS = {
     "hessian": lambda net: md.hessian(net, net.init(0), TASK, LOSS),
     "ntk": lambda net: md.ntk(net, net.init(0), md.spiral(50).x),
+    "ntk of two sets": lambda net: md.ntk(net, net.init(0), md.spiral(1).x, md.spiral(400).x),
 }
 
 
 @pytest.mark.parametrize("net", [md.MLP(2, 100, 3), Smooth(2, 100, 3)], ids=["closed form", "autograd"])
-@pytest.mark.parametrize(("call", "what"), [("hessian", "Hessian"), ("ntk", "tangent kernel")])
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        ("hessian", "Hessian"),
+        ("ntk", "tangent kernel"),
+        ("ntk of two sets", "tangent kernel between 3 and 1200 samples"),
+    ],
+)
 def test_dense_matrices_name_their_size(net, call, what, little_memory):
     with pytest.raises(MemoryError, match=rf"the {what}.* needs about 0\.0 GiB of memory, and 0\.0 are left"):
         CALLS[call](net)

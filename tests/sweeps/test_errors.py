@@ -15,6 +15,7 @@ import xarray as xr
 
 import minidyn as md
 from minidyn.ensembles import sequential
+from minidyn.sweeps import collect, worker
 
 GRID = {"amplitude": [1, 5, 20], "period": [10], "seed": range(4)}
 
@@ -137,6 +138,65 @@ def test_an_interrupt_keeps_the_finished_cells_and_only_those(tmp_path, engine):
     xr.testing.assert_equal(data.drop_vars("error").sel(amplitude=[1, 5]), small(CALM, **{**settings, "store": None}))
     with pytest.warns(UserWarning, match="interrupted: 8 of 12"):
         xr.testing.assert_equal(small(**settings), data)
+
+
+def interrupt_after_chunk(monkeypatch, count):
+    """Press the key when the sweep has taken over so many chunks; the list of their sizes."""
+    sizes, add = [], collect.Results.add
+
+    def add_and_interrupt(results, chunk):
+        sizes.append(add(results, chunk))
+        if len(sizes) == count:
+            raise KeyboardInterrupt
+        return sizes[-1]
+
+    monkeypatch.setattr(collect.Results, "add", add_and_interrupt)
+    return sizes
+
+
+def test_a_chunk_is_handed_back_after_seconds_whatever_its_runs_measure(monkeypatch):
+    whole = small()
+    sizes = interrupt_after_chunk(monkeypatch, None)
+    monkeypatch.setattr(worker, "SECONDS", 0.0)
+    xr.testing.assert_equal(small(), whole)
+    assert sizes == 12 * [1]
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_an_interrupted_sweep_says_which_cells_are_finished(monkeypatch, tmp_path, store):
+    whole = small()
+    interrupt_after_chunk(monkeypatch, 2 + store)  # a store hands over its finished runs first
+    monkeypatch.setattr(worker, "SECONDS", 0.0)
+    with pytest.warns(UserWarning, match="interrupted: 2 of 12 runs are finished; the variable `error` says which"):
+        data = small(store=tmp_path if store else None)
+    finished = data.error == ""
+    assert finished.sum() == 2
+    xr.testing.assert_equal(data.static_loss, whole.static_loss.where(finished))
+
+
+def test_a_sweep_interrupted_in_its_first_run_is_a_table_of_nan():
+    with pytest.warns(UserWarning, match="interrupted: 0 of 4 runs are finished"):
+        data = small({"amplitude": [20], "period": [10], "seed": range(4)}, measure={"mine": (5, interrupting)})
+    whole = small(CALM)
+    assert {name: (values.dims, values.dtype) for name, values in data.drop_vars("error").data_vars.items()} == {
+        name: (values.dims, values.dtype) for name, values in whole.data_vars.items()
+    }
+    assert data[["static_loss", "accuracy", "sharpness"]].to_array().isnull().all()
+    assert (data.error == "not run").all()
+
+
+def taking_a_second(net, params, task, loss, step):
+    time.sleep(1.0)
+    return 1.0
+
+
+@pytest.mark.slow
+def test_workers_hand_back_slow_runs_before_their_chunk_is_done(monkeypatch):
+    grid = {"seed": range(16)}
+    sizes = interrupt_after_chunk(monkeypatch, None)
+    data = small(grid, measure={"mine": (10, taking_a_second)}, workers=2)  # two seconds per run
+    xr.testing.assert_equal(data.drop_vars(["mine_history", "mine_step"]), small(grid))
+    assert max(sizes[: len(sizes) // 2]) <= 2
 
 
 INTERRUPTED = """

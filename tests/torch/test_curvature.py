@@ -351,6 +351,24 @@ def test_it_works_where_gradients_are_switched_off(mode):
     np.testing.assert_allclose(inside.values, outside.values, rtol=1e-12)
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_compiled_model_is_measured_as_it_was_written(in_place):
+    """What the compiler makes has no second derivatives."""
+    net, data = networks.convolutional()
+    measures = {
+        "sharpness": lambda net: mt.top_eigenvalues(net, data, nn.CrossEntropyLoss()).values,
+        "kernel": lambda net: mt.empirical_ntk(net, data[0]),
+        "valley": lambda net: mt.valley_slice(net, data, nn.CrossEntropyLoss(), learning_rate=0.1).force([0.1]),
+    }
+    wanted = {name: measure(net) for name, measure in measures.items()}
+    compiled = net if in_place else torch.compile(net, backend="aot_eager")
+    if in_place:
+        net.compile(backend="aot_eager")
+    compiled(data[0])
+    for name, measure in measures.items():
+        np.testing.assert_allclose(measure(compiled), wanted[name], rtol=1e-10)
+
+
 def test_the_number_of_basis_vectors_answers_to_its_former_name():
     net, data = linear_problem()
     with pytest.warns(DeprecationWarning, match=r"top_eigenvalues\(most=\.\.\.\) is now .*max_basis"):
@@ -363,11 +381,48 @@ def not_finite():
     return net
 
 
+def infinite_outputs():
+    return nn.Sequential(nn.Linear(2, 3), nn.Threshold(9, torch.inf))
+
+
+def nan_in_a_buffer():
+    net = nn.BatchNorm1d(2)
+    net.running_mean.fill_(torch.nan)
+    return net
+
+
+INDICES = torch.tensor([0, 1, 2, 0])
+
+
 @pytest.mark.parametrize(
     ("changed", "kind", "says"),
     [
         ({"model": lambda x: x}, TypeError, "model"),
-        ({"model": not_finite()}, ValueError, "loss must be finite at the parameters that model has, got nan"),
+        ({"model": not_finite()}, ValueError, "model must have finite parameters, got nan in 'weight'"),
+        (
+            {"model": nn.Sequential(nn.Linear(2, 3), nn.Threshold(9, torch.inf))},
+            ValueError,
+            "loss must be finite .* nan",
+        ),
+        ({"model": nn.LazyLinear(3)}, ValueError, "model must know its shapes, and 'weight' is lazy: call the model"),
+        (
+            {"model": nn.Linear(0, 3, bias=False)},
+            ValueError,
+            "model must have a number to train, .* empty: weight",
+        ),
+        ({"model": nan_in_a_buffer()}, ValueError, "model must have buffers without a NaN, got one in 'running_mean'"),
+        ({"model": nn.Linear(2, 3).requires_grad_(False)}, ValueError, "a parameter that requires a gradient"),
+        ({"data": (torch.full((4, 2), torch.nan), INDICES)}, ValueError, "inputs must hold no NaN, got 8"),
+        ({"data": (torch.ones(4, 2), torch.full((4, 3), torch.nan))}, ValueError, "targets must hold no NaN, got 12"),
+        ({"data": {"x": torch.ones(4, 2)}}, TypeError, "data by name must hold the tensor 'labels', got 'x'"),
+        ({"data": {"labels": INDICES}}, TypeError, "inputs must be a tensor, or a mapping of names to tensors, got {}"),
+        ({"data": {"x": [1, 2], "labels": INDICES}}, TypeError, r"x must be a tensor, got \[1, 2\]"),
+        (
+            {"data": ({"x": torch.ones(4, 2), "mask": torch.ones(3)}, INDICES)},
+            ValueError,
+            r"as many samples in each tensor, got x \(4, 2\), mask \(3,\)",
+        ),
+        ({"data": [((torch.ones(4, 2), torch.ones(4)), INDICES)]}, TypeError, "data must hold .inputs, targets."),
         ({"loss": nn.CrossEntropyLoss}, TypeError, "loss must be callable as loss.outputs, targets., got <class"),
         ({"loss": lambda z, y: 0.5}, ValueError, "loss must return a scalar, got 0.5"),
         ({"model": nn.Flatten()}, ValueError, "requires a gradient"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import subprocess
+import sys
 
 import hypothesis.strategies as st
 import numpy as np
@@ -387,6 +389,54 @@ def test_compile(backend, kind):
             value, wanted = (value_and_gradient(f, logits, labels) for f in (compiled, loss))
             torch.testing.assert_close(value, wanted)
     assert not torch.equal(first[0], value[0])
+
+
+def counted_graphs(steps):
+    """Graphs that the compiler has made after each update of a whole step: forward, backward, optimizer and clock."""
+    torch.compiler.reset()
+    net, x, y = small_problem()
+    loss, graphs = criterion(), []
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    def update(x, y):
+        optimizer.zero_grad()
+        value = loss(net(x), y)
+        value.backward()
+        optimizer.step()
+        loss.step()
+        return value.detach()
+
+    compiled, counts, values = torch.compile(update, backend=backend), [], []
+    for _ in range(steps):
+        values.append(float(compiled(x, y)))
+        counts.append(len(graphs))
+    return loss, counts, values
+
+
+def test_a_compiled_update_with_its_step_is_not_compiled_again():
+    """The compiler guards whole numbers of a module: the clock made a new graph at each step, up to its limit."""
+    loss, counts, values = counted_graphs(30)
+    assert counts[0] >= 1
+    assert counts[1:] == counts[:1] * 29
+    assert int(loss.clock) == 30
+    net, x, y = small_problem()
+    eager, optimizer = criterion(), torch.optim.SGD(net.parameters(), lr=0.1)
+    for value in values:
+        optimizer.zero_grad()
+        wanted = eager(net(x), y)
+        wanted.backward()
+        optimizer.step()
+        eager.step()
+        assert value == pytest.approx(wanted.item(), rel=1e-9)
+
+
+def test_the_import_of_the_package_does_not_bring_the_compiler():
+    script = "import sys, minidyn.torch; print('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.split() == ["False"]
 
 
 # Errors

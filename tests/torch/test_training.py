@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -150,6 +151,118 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, changed):
         worker.make_trainer(**changed).run(4, store=tmp_path / "run.pt", progress=False)
 
 
+class Handover:
+    """A waveform of one's own that hands over from one class to the next without a ramp."""
+
+    def __init__(self, turn=4):
+        self.turn = turn
+
+    def weights(self, step):
+        weights = np.full(10, 0.5)
+        weights[step // self.turn % 10] = 5.5
+        return weights
+
+
+def with_waveform(gamma):
+    train, _ = mt.digits(train_size=30)
+    loss = mt.DynamicalCrossEntropyLoss(gamma=gamma)
+    return mt.Trainer(mt.Myrtle5(1, width=3, seed=2), train, loss, batch_size=8, measure_every=5, learning_rate=0.02)
+
+
+def test_a_waveform_of_ones_own_is_trained_recorded_and_resumed(tmp_path):
+    whole = with_waveform(Handover())
+    history = whole.run(13, progress=False)
+    np.testing.assert_array_equal(history.weights, [Handover().weights(int(k)) for k in history.step])
+    with_waveform(Handover()).run(10, store=tmp_path / "run.pt", progress=False)
+    resumed = with_waveform(Handover())
+    resumed.run(13, store=tmp_path / "run.pt", progress=False)
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    static = with_waveform(md.Oscillation(1, 4, 10))
+    static.run(13, progress=False)
+    assert not np.array_equal(static.history.batch_loss, history.batch_loss)
+    with pytest.raises(ValueError, match=r"of another run: its loss has the weights .* at step 3"):
+        with_waveform(Handover(3)).load(tmp_path / "run.pt")
+
+
+SCHEDULES = {
+    "cosine": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20),
+    "steps": lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [4, 8], gamma=0.5),
+    "cycle": lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=40),
+    "function": lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 1 / (1 + k)),
+    "plateau": lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=0.9),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_followed_and_resumed_exactly(tmp_path, name):
+    schedule, parameter = SCHEDULES[name], nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], 0.02, momentum=0.9)
+    reference, rates = schedule(optimizer), []
+    whole = worker.make_trainer(schedule=schedule, measure_every=3)
+    history = whole.run(13, progress=False)
+    for k in range(13):
+        if name == "plateau" and k % 3 == 0:
+            reference.step(float(history.validation_loss.sel(step=k)))
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if name != "plateau":
+            reference.step()
+    measured = history.learning_rate.sel(step=slice(0, 12))
+    np.testing.assert_allclose(measured, rates[::3])
+    assert len(set(rates)) > 1
+    worker.make_trainer(schedule=schedule, measure_every=3).run(7, store=tmp_path / "run.pt", progress=False)
+    resumed = worker.make_trainer(schedule=schedule, measure_every=3)
+    resumed.run(13, store=tmp_path / "run.pt", progress=False)
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert resumed.optimizer.param_groups[0]["lr"] == whole.optimizer.param_groups[0]["lr"]
+    other = lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 5)  # noqa: E731
+    with pytest.raises(ValueError, match=r"of another run: it has .*schedule"):
+        worker.make_trainer(schedule=other, measure_every=3).load(tmp_path / "run.pt")
+    assert "learning_rate" not in worker.make_trainer().run(1, progress=False)
+
+
+class ByName(nn.Module):
+    """Takes images and a mask by name, and returns logits by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = mt.Myrtle5(1, width=3, seed=2)
+
+    def forward(self, pixel_values, mask):
+        return {"logits": self.net(pixel_values * mask[:, None, None, None])}
+
+
+def test_a_model_that_works_by_name_is_trained_as_the_same_model_on_tensors():
+    train, validation = mt.digits(train_size=30)
+    options = {"batch_size": 8, "measure_every": 5, "learning_rate": 0.02}
+    plain = mt.Trainer(
+        mt.Myrtle5(1, width=3, seed=2), train, mt.DynamicalMSELoss(5, 4, 10), validation=validation, **options
+    )
+    named = [
+        mt.Images({"pixel_values": part.x, "mask": torch.ones(len(part))}, part.labels, 10)
+        for part in (train, validation)
+    ]
+    assert repr(named[0]) == "Images(30 of pixel_values (1 x 8 x 8), mask (), 10 classes)"
+    by_name = mt.Trainer(ByName(), named[0], mt.DynamicalMSELoss(5, 4, 10), validation=named[1], **options)
+    for trainer in (plain, by_name):
+        trainer.run(11, progress=False)
+    xr.testing.assert_allclose(by_name.history, plain.history, rtol=1e-5)
+    with pytest.raises(ValueError, match="validation must be like train"):
+        mt.Trainer(ByName(), named[0], mt.DynamicalMSELoss(5, 4, 10), validation=validation, **options)
+
+
+def test_a_model_is_tried_without_a_trace_before_it_is_trained():
+    net, state = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Dropout(), nn.Linear(64, 10)), torch.get_rng_state()
+    net[1].eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    mt.Trainer(net, mt.digits(train_size=30)[0], mt.DynamicalMSELoss(5, 4, 10), batch_size=8, device="cpu")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert [module.training for module in net] == [True, False, True, True]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     file = tmp_path / "run.pt"
     worker.make_trainer().run(2, store=file, progress=False)
@@ -183,7 +296,15 @@ LABELS = torch.tensor([0, 1, 2, 0])
         (IMAGES, LABELS - 1, ValueError, r"labels must lie in 0\.\.2, got -1\.\.1"),
         (IMAGES.numpy(), LABELS, TypeError, "x must be a tensor"),
         (IMAGES.long(), LABELS, TypeError, "x must hold floating-point numbers"),
-        (IMAGES[:0], LABELS[:0], ValueError, "labels must have shape"),
+        (IMAGES[:0], LABELS[:0], ValueError, "x must hold at least one sample"),
+        (IMAGES * torch.nan, LABELS, ValueError, "x must hold no NaN, got 256"),
+        (
+            {"pixels": IMAGES, "mask": LABELS[:3]},
+            LABELS,
+            ValueError,
+            r"samples in each tensor, got pixels \(4, ",
+        ),
+        ({}, LABELS, TypeError, "x must be a tensor, or a mapping of names to tensors"),
     ],
 )
 def test_images_that_do_not_fit_their_labels_are_refused(x, labels, kind, says):
@@ -242,6 +363,16 @@ def test_the_store_answers_to_its_former_name(tmp_path):
     assert (tmp_path / "run.pt").exists()
 
 
+def with_nan():
+    net = mt.Myrtle5(1, width=2)
+    net.classifier.weight.data[0, 0] = torch.nan
+    return net
+
+
+def infinite():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Threshold(1e9, torch.inf))
+
+
 @pytest.mark.parametrize(
     ("changed", "kind", "says"),
     [
@@ -259,6 +390,21 @@ def test_the_store_answers_to_its_former_name(tmp_path):
         ({"device": "abacus"}, ValueError, "device must be one that PyTorch can use here, as 'cpu', got 'abacus'"),
         ({"model": mt.Myrtle5(1, width=2).requires_grad_(False)}, ValueError, "a parameter that requires a gradient"),
         ({"validation": with_classes(20)}, ValueError, "validation must be like train"),
+        ({"model": with_nan()}, ValueError, "model must have finite parameters, got nan in 'classifier.weight'"),
+        (
+            {"model": mt.Myrtle5(3, width=2)},
+            ValueError,
+            r"model must take the samples of train, Images\(30 of 1 x 8 x 8",
+        ),
+        ({"model": mt.Myrtle5(1, 7, width=2)}, ValueError, r"a logit per class, shape \(2, 10\), got \(2, 7\)"),
+        (
+            {"model": nn.Sequential(nn.LazyConv2d(3, 3))},
+            ValueError,
+            "model must know its shapes, and '0.weight' is lazy",
+        ),
+        ({"model": infinite()}, ValueError, "model must give finite outputs for train"),
+        ({"schedule": 0.1}, TypeError, "schedule must take the optimizer to a scheduler of torch, got 0.1"),
+        ({"schedule": lambda optimizer: 0.1}, TypeError, "schedule must return a scheduler of the optimizer"),
     ],
 )
 def test_bad_arguments_are_named(changed, kind, says):
@@ -287,3 +433,20 @@ def test_the_script(tmp_path, capsys):
     np.testing.assert_array_equal(history.weights[-1], md.Oscillation(4, 6, 10).weights(20))
     assert main([*line, "--steps", "20", "--seed", "1", *files]) == 2
     assert "of another run" in capsys.readouterr().err
+
+
+def test_the_record_and_its_checkpoint_say_where_they_come_from(tmp_path, monkeypatch):
+    trainer = worker.make_trainer()
+    trainer.run(2, store=tmp_path / "run.pt", progress=False)
+    attributes = trainer.history.attrs
+    assert json.loads(attributes["versions"])["torch"] == torch.__version__
+    settings = json.loads(attributes["settings"])
+    assert (settings["batch_size"], settings["train"]) == (trainer.batch_size, repr(trainer.train))
+    same, other = worker.make_trainer(), worker.make_trainer()
+    same.load(tmp_path / "run.pt")
+    assert same.history.attrs == attributes
+    monkeypatch.setattr("minidyn._provenance.platform.python_version", lambda: "3.99.1")
+    other.load(tmp_path / "run.pt")
+    assert {name: other.history.attrs[name] for name in attributes} == attributes
+    [entry] = json.loads(other.history.attrs["resumed"])
+    assert (entry["step"], entry["python"]) == (2, "3.99.1")

@@ -9,7 +9,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
-from minidyn import widgets
+from minidyn import picture_grid, widgets
 
 
 def draw(slope):
@@ -37,7 +37,7 @@ def test_there_is_a_picture_for_each_value_and_the_first_is_shown(shown):
     encoded = pictures(markup)
     assert len(set(encoded)) == 3
     assert all(base64.b64decode(picture)[8:12] == b"WEBP" for picture in encoded)
-    assert f'src="{widgets.PICTURE}{encoded[1]}"' in markup
+    assert f'src="{picture_grid.PICTURE}{encoded[1]}"' in markup
     assert 'alt="A curve. slope 1,000."' in markup
     assert '<input type="range" min="0" max="2" value="1"' in markup
     assert "<b>Curves</b>" in markup
@@ -89,7 +89,7 @@ def test_the_arrow_keys_change_picture_text_and_name(page, shown):
     slider, image = page.get_by_role("slider", name="slope"), page.locator("img")
     before = image.get_attribute("src")
     slider.press("ArrowRight")
-    assert image.get_attribute("src") == widgets.PICTURE + pictures(shown[0])[1] != before
+    assert image.get_attribute("src") == picture_grid.PICTURE + pictures(shown[0])[1] != before
     assert image.get_attribute("alt") == "A curve. slope 2."
     assert slider.get_attribute("aria-valuetext") == "2"
     assert page.locator("output").text_content() == "2"

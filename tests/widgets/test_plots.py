@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import minidyn as md
-from minidyn import plots
+from minidyn import optimizers, plots
 
 NET, SPIRAL = md.MLP(2, 5, 3), md.spiral(10)
 PARAMS = NET.init(0)
@@ -44,6 +44,96 @@ def test_a_record_has_a_panel_per_name_and_the_stability_line():
     assert sharpness.lines[1].get_ydata() == [4, 4]
 
 
+def train(**options):
+    measure = {"hessian_max": 2}
+    return md.train(NET, PARAMS, SPIRAL, md.CrossEntropy(), steps=8, measure=measure, progress=False, **options)
+
+
+def thresholds(ax):
+    """The values of the lines in the colour of what is unstable, and their labels."""
+    lines = [line for line in ax.lines if line.get_color() == plots.UNSTABLE]
+    return [(np.asarray(line.get_ydata()).tolist(), line.get_label()) for line in lines]
+
+
+DRAWN = {
+    "history": lambda *record: plots.history(record[0], ["hessian_max"], **rate(*record)).axes[0],
+    "panel": lambda *record: plots.panel(record[0], "hessian_max", plt.figure().add_subplot(), **rate(*record)),
+    "figure four": lambda *record: plots.figure_four(*record, zoom=(2, 6)).axes[8],
+    "the zoom of figure four": lambda *record: plots.figure_four(*record, zoom=(2, 6)).axes[9],
+}
+
+
+def rate(*record):
+    return {"learning_rate": record[1]} if len(record) == 2 else {}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+class TestTheThresholdOfARun:
+    def test_of_plain_descent_is_two_over_the_rate(self, draw):
+        run = train(learning_rate=0.25)
+        assert thresholds(draw(run)) == [([8, 8], r"$2/\eta$")]
+        assert thresholds(draw(run.history, 0.25)) == [([8, 8], r"$2/\eta$")]
+        assert thresholds(draw(run.history)) == []
+
+    def test_of_momentum_is_larger(self, draw):
+        run = train(learning_rate=0.25, optimizer=optimizers.Momentum(0.5))
+        assert thresholds(draw(run)) == [([12, 12], r"$2(1+\beta)/\eta$")]
+
+    def test_of_adam_does_not_exist(self, draw):
+        assert thresholds(draw(train(learning_rate=0.25, optimizer=optimizers.Adam()))) == []
+
+    def test_follows_a_schedule(self, draw):
+        def schedule(step):
+            return 0.0 if step == 5 else 2 / (10 + step)
+
+        [(values, label)] = thresholds(draw(train(learning_rate=schedule, start=1)))
+        expected = [np.nan if step == 5 else 10.0 + step for step in range(1, 10)]
+        np.testing.assert_allclose(values, expected if len(values) > 5 else expected[1:6], rtol=1e-15)
+        assert label == r"$2/\eta$"
+
+    def test_of_a_rate_that_goes_to_zero_leaves_the_sharpness_in_sight(self, draw):
+        ax = draw(train(learning_rate=lambda step: 1.0 if step < 5 else 1e-4))
+        assert 2 < ax.get_ylim()[1] < 4
+
+    def test_is_not_given_twice(self, draw):
+        with pytest.raises(ValueError, match=r"learning_rate must be left out for a Run.* got 0.5"):
+            draw(train(learning_rate=0.25), 0.5)
+
+
+def test_legends_have_the_names_of_the_classes():
+    names = ["dog", "cat", "a $ b $"]
+    task = md.Task(SPIRAL.x, SPIRAL.labels, names)
+    run = md.train(NET, PARAMS, task, md.CrossEntropy(), learning_rate=0.1, steps=2, progress=False)
+    drawn = [
+        plots.samples(task, plt.figure().add_subplot()),
+        plots.decision_regions(NET, PARAMS, task, plt.figure().add_subplot(), resolution=5),
+        plots.panel(run, "weights", plt.figure().add_subplot()),
+    ]
+    for ax in drawn:
+        ax.figure.canvas.draw()
+        labels = [text.get_text() for text in ax.legend().get_texts()]
+        assert [label.removeprefix(r"$\Gamma$ of ") for label in labels] == ["dog", "cat", r"a \$ b \$"]
+    ax = plots.samples(SPIRAL, plt.figure().add_subplot())
+    assert [text.get_text() for text in ax.legend().get_texts()] == ["class 0", "class 1", "class 2"]
+
+
+def test_a_run_is_drawn_as_its_history_is():
+    run = train(learning_rate=0.25)
+    for figure in (plots.history, lambda record: plots.figure_four(record, zoom=(2, 6))):
+        of_run, of_history = ([ax.lines[0].get_ydata() for ax in figure(a).axes] for a in (run, run.history))
+        assert len(of_run) == len(of_history) >= 3
+        for ours, theirs in zip(of_run, of_history, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("optimizer", "unstable"), [(optimizers.Momentum(0.5), [7.0]), (optimizers.Adam(), None)])
+def test_a_spectrum_marks_what_an_optimizer_cannot_hold(optimizer, unstable):
+    ax = plots.spectrum([7.0, 5.0, 1.0], 0.5, optimizer=optimizer)
+    marked = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "o"]
+    assert marked == ([] if unstable is None else [unstable])
+    assert [values for values, label in thresholds(ax) if "eta" in label] == ([] if unstable is None else [[6, 6]])
+
+
 def test_the_zoom_of_figure_four_shows_its_steps():
     figure = plots.figure_four(RECORD, 1.0, zoom=(2, 6))
     left, right = figure.axes[2], figure.axes[3]  # the row of the loss
@@ -60,10 +150,10 @@ def test_the_style_of_a_figure_ends_with_it():
 
 def test_a_picture_does_not_undo_what_its_backend_sets():
     """The first figure of a notebook starts the backend, which turns the interactive mode on."""
-    draw = plots.panel
+    draw = plots._panel
     with plt.rc_context(), pytest.MonkeyPatch.context() as patch:
         plt.ioff()
-        patch.setattr(plots, "panel", lambda *args, **options: (plt.ion(), draw(*args, **options)))
+        patch.setattr(plots, "_panel", lambda *args, **options: (plt.ion(), draw(*args, **options)))
         plots.history(RECORD)
         assert plt.isinteractive()
         plt.ioff()
