@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minidyn._command_line import add_version, ends_quietly
 
+
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
@@ -119,9 +122,13 @@ def _export(options: argparse.Namespace) -> int:
 
     course = Course(options.course.resolve())
     points = export.scores(options.course, options.assignment)
-    for result in results(course, options.assignment).values():
+    table = results(course, options.assignment).values()
+    for result in table:
         if result.trouble:
             print(f"not exported: {result.student}. {' '.join(result.trouble)}", file=sys.stderr)
+    waiting = [result.student for result in table if result.to_grade]
+    if waiting:
+        print(f"answers not graded by hand yet, which count 0: {', '.join(waiting)}", file=sys.stderr)
     write_report(course, options.assignment)
     out = options.out or Path(f"{options.assignment}.csv")
     if options.canvas:
@@ -136,6 +143,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m minidyn.coursework", description=__doc__)
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="the students' and the teacher's folder, from the masters of a clone")
     build.add_argument("--out", type=Path, default=Path("_build/coursework"), help="default: %(default)s")

@@ -36,7 +36,7 @@ arm = Check(
         ),
         "The arm turns once. Count the turns of an arm in the picture.": lambda j, c, n: _arm(j, c, n, sweep=2 * np.pi),
         "The first coordinate is r cos, the second is r sin.": lambda j, c, n: _arm(j, c, n)[:, ::-1],
-        "There is one row a point and one column a coordinate. Yours is the other way round.": lambda j, c, n: (
+        "There is one row per point and one column per coordinate. Yours is the other way round.": lambda j, c, n: (
             _arm(j, c, n).T
         ),
         "The noise is on the coordinates. It belongs to the angle.": lambda j, c, n: _arm(j, c, 0 * n) + n[:, None],

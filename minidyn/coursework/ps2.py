@@ -143,7 +143,7 @@ def _draw_weighted(random: np.random.RandomState) -> tuple[Any, ...]:
 
 
 def _draw_few(samples: int, classes: int) -> Draw:
-    """Draws so many samples, whose labels need not be all the classes."""
+    """Draws a few samples, whose labels need not include every class."""
 
     def draw(random: np.random.RandomState) -> tuple[Any, ...]:
         weights = random.uniform(0.2, 3, classes)

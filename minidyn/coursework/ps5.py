@@ -214,7 +214,7 @@ def _spelled(cell: Cell, a: int, b: int) -> list[int]:
 
 
 def _number(random: np.random.RandomState, bits: int) -> int:
-    """A number with so many binary digits."""
+    """A random number with `bits` binary digits."""
     return int(random.randint(1 << (bits - 1), 1 << bits))
 
 

@@ -1,4 +1,10 @@
-"""Whose data: a student's own, which everybody may know, and the hidden one, which only the teacher's secret tells."""
+"""Whose data: a student's own, which everybody may know, and the hidden one, which only the teacher's secret tells.
+
+The masters are public, and so are the hidden tests. What is not public is the data that they run on: it is drawn from
+a seed made of the teacher's secret, the assignment and the student. The first `grade` writes a secret to ``secret.txt``
+in the course folder; with the same secret, points never change in a regrade. Neither the secret nor the seed nor the
+data reach a student's process before its function is called with them.
+"""
 
 from __future__ import annotations
 

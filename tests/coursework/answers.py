@@ -11,7 +11,7 @@ WRONG["ps1"] = {
         ("4 * np.pi", "2 * np.pi", "turns once"),
         (" + noise", "", "The noise has no effect"),
         ("radius * np.cos(angle), radius * np.sin(angle)", "radius * np.sin(angle), radius * np.cos(angle)", "r cos"),
-        ("axis=1", "axis=0", "one row a point"),
+        ("axis=1", "axis=0", "one row per point"),
     ],
     "cross_entropy": [
         (".mean()", ".sum()", "is their mean"),

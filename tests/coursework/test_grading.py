@@ -319,7 +319,7 @@ def attacked(tmp_path_factory):
         if hostile.files:
             hostile.files(course / "submitted" / student / "ps1")
     hand_in(course, "ps1", "<img src=x onerror=alert(1)>", submission("ps1"))
-    before = fingerprint(course / "source")
+    before = fingerprint(course / "source"), sandbox_folders()
     seen = []
     grading.grade(course, "ps1", timeout=60, secret="of a test", progress=lambda p: seen.append(report(course)))
     return course, results(Course(course), "ps1"), before, seen
@@ -343,11 +343,16 @@ def test_there_are_forty_of_them():
 
 
 def test_an_attack_changes_nothing_of_the_course(attacked):
-    course, _, before, _ = attacked
-    assert fingerprint(course / "source") == before
+    course, _, (source, folders), _ = attacked
+    assert fingerprint(course / "source") == source
     assert not (course / "forged").exists()
     assert not Path("/tmp/forged").exists()
-    assert list(Path(tempfile.gettempdir()).glob("md-*/home")) == []
+    assert sandbox_folders() - folders == set()
+
+
+def sandbox_folders():
+    """The folders of sandboxes that lie on this machine, also those of other processes."""
+    return set(Path(tempfile.gettempdir()).glob("md-*/home"))
 
 
 def test_a_line_is_written_after_each_student(attacked):
@@ -364,12 +369,12 @@ def test_a_name_that_could_run_in_a_browser_is_refused(attacked):
     assert (result.score, result.trouble) == (0, ["The folder's name has characters that are not allowed: rename it."])
 
 
-def test_a_class_of_sixty_is_graded_around_its_troublemakers(tmp_path, capsys):
+def test_a_class_is_graded_around_its_troublemakers(tmp_path, capsys):
     build.build(tmp_path)
     course = tmp_path / "instructor"
-    for number in range(60):
+    for number in range(24):
         hand_in(course, "ps1", f"s{number:02}", submission("ps1"))
-    troublemakers = dict(zip(("s03", "s09", "s14", "s21", "s27", "s33", "s38", "s44", "s50", "s56"), TEN, strict=True))
+    troublemakers = dict(zip(("s01", "s03", "s06", "s08", "s10", "s13", "s15", "s17", "s20", "s22"), TEN, strict=True))
     for student, name in troublemakers.items():
         hand_in(course, "ps1", student, submission("ps1", **HOSTILE[name].cells))
         if HOSTILE[name].files:
@@ -378,14 +383,14 @@ def test_a_class_of_sixty_is_graded_around_its_troublemakers(tmp_path, capsys):
     graded = grading.grade(course, "ps1", conditions=grading.Conditions(workers=2))
     wall, used = time.perf_counter() - began, cpu_seconds() - cpu
     points = {result.student: result.score for result in graded}
-    assert len(points) == 60
+    assert len(points) == 24
     lost = {
         student: sum(auto("ps1")[f"test-{task}"] for task in HOSTILE[name].lost)
         for student, name in troublemakers.items()
     }
     assert points == {student: 22 - lost.get(student, 0) for student in points}
     with capsys.disabled():
-        print(f"\n60 submissions: {wall:.0f} s by the clock, {used:.0f} s of CPU in the grader and its workers")
+        print(f"\n24 submissions: {wall:.0f} s by the clock, {used:.0f} s of CPU in the grader and its workers")
 
 
 TEN = ("never-returns", "hangs-for-good", "fills-the-memory", "forks", "dies", "kills-everything", "forges-replies",

@@ -25,7 +25,7 @@ plots.use_style()
 # ## 1. An arm of the spiral
 #
 # Three arms wind around each other. Arm $j$ of $C$ has radii that go evenly from 0 to 1. Its angles go evenly over
-# **two** full turns, and start at $2\pi j / C$. The noise, one number a point, is added to the angle.
+# **two** full turns, and start at $2\pi j / C$. The noise, one number for each point, is added to the angle.
 
 
 # %% task="arm"
@@ -143,7 +143,7 @@ ps1.backward(backward, seed=seeds.hidden_seed())
 # ## 5. Downhill
 #
 # Gradient descent knows nothing of networks. It gets a function `gradient`, a start, a learning rate and a number of
-# steps.
+# updates.
 
 
 # %% task="descend"

@@ -30,9 +30,9 @@ student = ""
 # %% [markdown]
 # ## 1. Whose turn is it?
 #
-# Classes take turns, one period of $T$ steps each: class 0, class 1, ..., and then class 0 again. The raw weight of the
-# class whose turn it is rises in a straight line from 1 to $A$ in half a period, and falls back to 1 in the other half.
-# The raw weights of the others are 1.
+# Classes take turns of $T$ steps each (`period` in the code, after the papers): class 0, class 1, ..., and then class 0
+# again. In its turn the raw weight of a class rises in a straight line from 1 to $A$, for half of the turn, and falls
+# back to 1 in the other half. The raw weights of the others are 1.
 
 
 # %% task="raw_weights"

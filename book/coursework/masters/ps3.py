@@ -31,7 +31,7 @@ student = ""
 # ## 1. A product without the matrix
 #
 # The Hessian $H$ of a large network does not fit into memory. But $H v$, for one direction $v$, needs only two
-# gradients: one a step $\epsilon v$ ahead of $w$, and one a step $\epsilon v$ behind. Half of their difference, divided
+# gradients: one at $w + \epsilon v$, and one at $w - \epsilon v$. Half of their difference, divided
 # by $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
 
 
@@ -222,10 +222,12 @@ plt.show()
 # %% [markdown]
 # ## 7. A prediction
 #
-# A network of 100 units learns the spiral with a dynamical loss, $A = 40$, $T = 1000$, and the learning rate 1. At step
-# 1,500 class 1 has its peak. In the 500 steps that follow, its weight falls back. **Before you run on:** what will the
-# sharpness do in these 500 steps, and what will you see in $F$ when it passes the limit of section 5? What could keep
-# the run from diverging? Five sentences at most. You are graded for the reasons, not for being right.
+# In a *dynamical loss* each class has a turn of $T$ steps, in which its samples count more than the others: up to $A$
+# times as much in the middle of the turn, and as much as the others at its ends. A network of 100 units learns the
+# spiral with such a loss, $A = 40$, $T = 1000$, and the learning rate 1. At step 1,500 class 1 has its peak. In the 500
+# steps that follow, its weight falls back. **Before you run on:** what will the sharpness do in these 500 steps, and
+# what will you see in $F$ when it passes the limit of section 5? What could keep the run from diverging? Five sentences
+# at most. You are graded for the reasons, not for being right.
 
 # %% [markdown] answer="prediction" points=4
 # **What happens.** At the peak the network says class 1 to nearly everything and the valley is wide. As the other
@@ -271,9 +273,11 @@ ps3.crossing(crossing, student=student)
 # %% [markdown]
 # ## 9. An open question
 #
-# The paper says that bouncing pushes a network to wider valleys. Find evidence for or against, on the spiral, in runs
-# of 10,000 steps or fewer. `md.train(..., measure={"hessian_max": 25})` records the sharpness. Against what do you
-# compare: other learning rates, the static loss, earlier cycles? Ten lines at most, with one picture or one table.
+# The paper that introduced this loss says that bouncing pushes a network to wider valleys. Find evidence for or
+# against, on the spiral, in runs of 10,000 steps or fewer. Its loss is `md.CrossEntropy(gamma)`, with
+# `gamma = md.Oscillation(amplitude=40, period=1000)`, and `md.train(..., measure={"hessian_max": 25})` records the
+# sharpness. Against what do you compare: other learning rates, the static loss, earlier turns? Ten lines at most, with
+# one picture or one table.
 
 # %% [markdown] answer="open" points=5
 # **What to look for.** There is no single right answer. In the book's long run the mid-cycle sharpness rises first and

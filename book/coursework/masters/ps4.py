@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Problem set 4: the neural tangent kernel
 #
-# **Goals.** You build the empirical kernel of a network from its Jacobian, use it to foretell what a step of descent
-# does to every output, and find out how far that can be trusted.
+# **Goals.** You build the empirical kernel of a network from its Jacobian, use it to predict what an update does
+# to every output, and find out how far that can be trusted.
 #
 # **Time** 110 minutes. **Points** 30. Read before: the chapter on
 # [the kernel](book:foundations/ntk).
@@ -86,7 +86,7 @@ ps4.kernel(kernel, seed=seeds.hidden_seed())
 # %% [markdown]
 # ## 3. Its largest eigenvalue
 #
-# With a row for each sample and output, $K$ is a symmetric matrix of $P C$ rows.
+# With one row for each sample and output, $K$ is a symmetric matrix of $P C$ rows.
 
 
 # %% task="top_eigenvalue"

@@ -5,8 +5,8 @@
 # question in it that learns to add, and find out what it keeps, what it gains and what it never learns.
 #
 # **Time** 100 minutes. **Points** 30. Read before: the chapters on
-# [interference](book:forgetting/interference), on [the conditional network](book:forgetting/conditional-network) and
-# on [transfer](book:forgetting/transfer).
+# [interference](book:forgetting/interference) and on [the cell that adds](book:forgetting/conditional-network). Read
+# the one on [transfer](book:forgetting/transfer) afterwards: it answers the prediction.
 #
 # Write where it says `YOUR CODE HERE` or `YOUR ANSWER HERE`, and leave the cells of the tests as they are. A test
 # that passes says *right*. A test that fails says in a sentence what was probably misunderstood. Grading runs the same

@@ -1,11 +1,13 @@
 """What a learning platform hands out, put where grading looks: an archive of all submissions of one assignment.
 
-Moodle ("Download all submissions") names a student's folder, or each file, by name and participant number:
+A new archive replaces what a student had handed in before.
+
+Moodle ("Download all submissions") names a student's folder, or each file, by name and participant number::
 
     Ada Lovelace_4711_assignsubmission_file_/ps1.ipynb        Ada Lovelace_4711_assignsubmission_file_ps1.ipynb
 
 Canvas ("Download Submissions") has one folder of files, named by student, Canvas's number of the student, whether the
-file was late, its own number, and its name:
+file was late, its own number, and its name::
 
     lovelaceada_4711_98765_ps1.ipynb                          lovelaceada_LATE_4711_98765_ps1-1.ipynb
 

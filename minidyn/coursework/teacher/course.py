@@ -1,11 +1,13 @@
 """The course folder: nbgrader's own layout, and beside it a folder `.grading` with what grading remembers.
 
-source/ps1/ps1.ipynb              the teacher's notebook, with hidden tests
-release/ps1/ps1.ipynb             what students got
-submitted/STUDENT/ps1/ps1.ipynb   what came in; never changed
-repaired/, autograded/            what was graded
-gradebook.db, secret.txt          nbgrader's points; the key of the hidden data
-roster.csv                        optional: student, number, name, mail
+::
+
+    source/ps1/ps1.ipynb              the teacher's notebook, with hidden tests
+    release/ps1/ps1.ipynb             what students got
+    submitted/STUDENT/ps1/ps1.ipynb   what came in; never changed
+    repaired/, autograded/            what was graded
+    gradebook.db, secret.txt          nbgrader's points; the key of the hidden data
+    roster.csv                        optional: student, canvas, number, name, mail
 """
 
 from __future__ import annotations

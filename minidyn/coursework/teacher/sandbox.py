@@ -1,11 +1,35 @@
-"""Where a student's code runs: a ladder of ways to keep it from everything but its own notebook.
+"""Where a student's code runs: the ways to keep it from everything but its own notebook, the safest first.
 
-1. `Bubblewrap`: namespaces of its own. It sees Python, minidyn and its own folder, has no network, and ends as a whole.
-2. `Container`: a command that the teacher configures, such as docker run.
+1. `Bubblewrap` (Linux: ``apt install bubblewrap``): the student's process sees Python, minidyn and an empty folder of
+   its own. It has no network, and it ends with everything that it started.
+2. `Container`: a command that the teacher names with ``--container``. ``{folder}`` becomes the folder of one notebook;
+   the image has minidyn[coursework]::
+
+       python -m minidyn.coursework grade ps1 --container \\
+         "docker run --rm --network none --memory 4g --pids-limit 100 -v {folder}:{folder} IMAGE"
+
 3. `SecondUser`: if the grader is root, a user id without rights. The course folder is closed to it; the network is not.
-4. `Unprotected`: the teacher's own rights. Only on request.
+   This is the way on Windows and macOS: grade inside a container, in which you are root and which has no network::
+
+       docker run --rm --network none -v "$PWD:/course" -w /course IMAGE python -m minidyn.coursework grade ps1
+
+4. `Unprotected`: the teacher's own rights, with ``--unprotected`` only.
 
 Whether a way works here is tried out, not guessed: a probe runs in it, and must not be able to read the course.
+
+A test draws its data and compares results in the grader's process. The student's process gets arguments and sends back
+results, both as plain data, so that patching NumPy, minidyn or the check gains nothing. After each student `grade`
+checks that no score exceeds the maximum, and that neither another student's points nor source nor release have changed.
+If they have, the result is marked in the column ``trouble`` and is not exported.
+
+What a determined attacker can still do:
+
+- look up an answer: the project is open. The report says if an answer *is* the project's own function, but not if it
+  was copied;
+- tell the public examples from the hidden ones, and give a right answer for the wrong reason to both;
+- use up the notebook's time and memory, or fill the folder of sockets, until it is ended;
+- use a hole in the kernel of the operating system, in bubblewrap or in the container;
+- in the second and third way, whatever the container or the machine allows to every user.
 """
 
 from __future__ import annotations

@@ -1,6 +1,12 @@
 """A student's folder as it came in: which notebook counts, when it came, and what else was in it.
 
-A folder may hold anything: links, pipes, archives, copies. Only regular files are opened, up to a limit.
+The folder is ``submitted/STUDENT/ps1/``. The notebook may lie in a folder or a zip archive there, and may have another
+name: ``ps1.ipynb`` counts, else the newest whose name begins with ``ps1``, else the only one. A file ``timestamp.txt``
+beside it, with a line such as ``2027-03-01 12:00:00 UTC``, says when it was handed in. If it cannot be read, the work
+counts as in time, and the report says so.
+
+A folder may hold anything: links, pipes, archives, copies. Only regular files are opened, up to a limit. Other files
+are named in the report.
 """
 
 from __future__ import annotations
