@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 CORRECTIONS = {
     # roles that docutils gives to citations: the first is deprecated, the second promises list items that do not exist
-    ' role="doc-biblioentry"': "",
-    '<div role="list" class="citation-list">': '<div class="citation-list">',
-    # the corner cell of a pandas table, which is no heading
-    "<th></th>": "<td></td>",
+    re.compile(' role="doc-biblioentry"'): "",
+    re.compile('<div role="list" class="citation-list">'): '<div class="citation-list">',
+    # the corner cells of a pandas table, plain or styled, which are no headings
+    re.compile(r'<th></th>|<th class="blank[^"]*"\s*>&nbsp;</th>'): "<td></td>",
 }
 
 
 def correct(app, pagename, templatename, context, doctree):
     """Replace what a screen reader would read wrongly in the body of the page."""
     for faulty, better in CORRECTIONS.items():
-        context["body"] = context.get("body", "").replace(faulty, better)
+        context["body"] = faulty.sub(better, context.get("body", ""))
 
 
 def setup(app):

@@ -38,7 +38,7 @@ class Lab(SphinxDirective):
     def run(self):
         query = "".join(self.arguments).strip()
         try:
-            settings = state.DEFAULTS | state.parse(query)
+            settings = state.opening(state.parse(query))
         except (TypeError, ValueError) as error:
             raise self.error(str(error)) from None
         sentence = " ".join(self.content) or SENTENCE

@@ -146,7 +146,7 @@ def _stderr(cell: NotebookNode) -> str:
 
 
 def run_pages(paths: Iterable[Path], workers: int, cell_timeout: float) -> Iterator[PageRun]:
-    """Run the pages in this order on so many cores; each is yielded as soon as it has ended."""
+    """Run the pages in this order, `workers` at once; each is yielded as soon as it has ended."""
     pool = ProcessPoolExecutor(workers)
     try:
         pool.submit(compile_kernels).result()
