@@ -1,5 +1,7 @@
-# make book: the book, built in _build/html       make lab: JupyterLab with the chapters as notebooks
+# make book: the book, built in _build/html       make lab: the chapters as notebooks, in JupyterLab
+# make student-notebooks: these without the solutions, in _build/student-notebooks
 # make test: the quick checks (minutes)            make test-all: these, the book, the browser and the slow tests
+# make test-chapters: every chapter in JupyterLab, run and played with: seconds per chapter, and first screens
 # make test-minimum, make test-newest: the quick tests of the library at both ends of what pyproject.toml allows
 # make coursework: the assignments, for students and for teachers, in _build/coursework
 # make coursework-demo: a made-up class in a temporary folder, from the assignments to marks, feedback and tables
@@ -13,7 +15,7 @@ INSTALLED := .venv/installed
 # What the built book depends on: all files and folders, so that a page that is gone counts too.
 SOURCES := $(shell find book/. minidyn/. _config.yml _toc.yml -not -path "*/__pycache__*" -not -path "*/node_modules*" -not -path "*/.ipynb_checkpoints*")
 
-.PHONY: book coursework coursework-demo test test-all test-slow test-browser test-minimum test-newest links lab clean
+.PHONY: book coursework coursework-demo test test-all test-code test-pages test-slow test-browser test-chapters test-minimum test-newest links lab student-notebooks clean
 .DELETE_ON_ERROR:
 
 book: _build/html/.complete
@@ -31,15 +33,25 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# The slow and the browser tests wait more than they compute, so they run side by side.
-test-all: test book coursework
-	$(MAKE) -j2 --output-sync=target test-slow test-browser
+# Side by side: the tests of the code, which use one core, and the pages with the tests of them, which mostly wait.
+test-all: $(INSTALLED)
+	$(MAKE) -j2 --output-sync=target test-code test-pages
+
+test-code: test
+	$(MAKE) test-slow
+
+test-pages: book coursework
+	$(MAKE) test-browser
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m "slow and not browser" --durations=15
 
 test-browser: $(INSTALLED)
 	$(BIN)/pytest -m browser --durations=15
+
+# A quarter of an hour. One chapter: .venv/bin/pytest -m chapters -k instabilities
+test-chapters: $(INSTALLED)
+	$(BIN)/pytest tests/book/test_chapters.py -m chapters
 
 # In an environment of their own, without the tools of the book. Another Python: make PYTHON=python3.13 test-newest
 test-minimum:
@@ -64,8 +76,13 @@ coursework-demo: $(INSTALLED)
 links: $(INSTALLED)
 	-$(BIN)/jupyter-book build . --builder linkcheck
 
+# The notebooks are made from the chapters, in notebooks/; those that a reader has edited stay as they are.
 lab: $(INSTALLED)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.md $(LAB)
+	$(BIN)/python book/_ext/notebook_folder.py
+	JUPYTER_CONFIG_PATH="$(CURDIR)/book/_jupyter" $(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/index.ipynb $(LAB)
+
+student-notebooks: $(INSTALLED)
+	$(BIN)/python book/_ext/notebook_folder.py --without-solutions --folder _build/student-notebooks
 
 clean:
 	rm -rf .venv _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
