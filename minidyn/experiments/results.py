@@ -141,7 +141,8 @@ def reproduction_error(stored: xr.Dataset, fresh: xr.Dataset) -> dict[str, float
 
     A variable over "seed" is compared by its mean over the seeds that both have, in units of the stored standard
     deviation over all seeds, and by the median of these distances over its other dimensions: in chaos single events
-    land anywhere. Any other variable is compared by its greatest difference relative to the greatest stored value.
+    land anywhere. Where fewer than two seeds have a number, the unit is the variable's greatest deviation elsewhere.
+    Any other variable is compared by its greatest difference relative to the greatest stored value.
 
     The distance is infinite for a variable that one of the two lacks, and where only one of the two is NaN; what is
     NaN in both is left out.
@@ -158,7 +159,8 @@ def _error(stored: xr.DataArray, old: xr.DataArray, new: xr.DataArray) -> float:
         return np.inf
     greatest = float(abs(stored).where(np.isfinite(stored)).max())
     if "seed" in old.dims:
-        scale = stored.std("seed") + 1e-6 * greatest + 1e-12
+        spread = stored.std("seed")
+        scale = spread.where(stored.count("seed") > 1, spread.max()) + 1e-6 * greatest + 1e-12
         return float(_distance(old.mean("seed"), new.mean("seed"), scale).median())
     return float(_distance(old, new, xr.full_like(old, greatest + 1e-12, float)).max())
 

@@ -72,3 +72,12 @@ def test_events_that_most_cells_of_a_rerun_lack_are_infinitely_far():
 def test_equal_infinities_are_the_same_and_others_are_not():
     assert reproduction_error(series(1, np.inf, dim="step"), series(1, np.inf, dim="step"))["x"] == 0
     assert reproduction_error(series(1, np.inf, dim="step"), series(1, 2, dim="step"))["x"] == np.inf
+
+
+def test_a_place_that_one_seed_reaches_is_measured_by_the_spread_elsewhere():
+    stored = xr.Dataset({"x": (("lead", "seed"), [[10.0, np.nan, np.nan], [10.0, 11.0, 12.0]])})
+    rerun = stored.copy(deep=True)
+    rerun.x[0, 0] += 0.5
+    assert 0 < reproduction_error(stored, rerun)["x"] < 1
+    rerun.x[0, 0] += 10
+    assert reproduction_error(stored, rerun)["x"] > TOLERANCE

@@ -380,7 +380,7 @@ def onset(
       the weights held; felt: the same of the slope of the force over ± 0.1 along the leading eigenvector
     - predicted_flow, felt_flow: the same from the first of these steps, with the weights following the gradient flow
       (a tenth of η, a clock ten times slower)
-    NaN if there is none in the turn.
+    NaN if there is none in the turn, and from a lead at which the burst has begun: there is nothing left to predict.
     """
     rows = in_parallel(partial(_onset_of_seed, leads=leads, setting=setting), seeds, "onset")
     return xr.concat(rows, xr.IndexVariable("seed", list(seeds))).assign_coords(lead=list(leads))
@@ -401,7 +401,8 @@ def _onset_of_seed(seed: int, leads: Sequence[int], setting: Setting) -> xr.Data
     flow = _first_crossings(_gradient_flow(weights.sel(params_step=leads[0]).values, leads[0], end, setting), setting)
     data = xr.Dataset({name: np.nan if step is None else float(step) for name, step in begins.items()})
     for number, name in enumerate(("predicted", "felt")):
-        data[name] = "lead", [crossings[number] for crossings in held]
+        early = [crossings[number] for crossings in held]
+        data[name] = "lead", np.where(np.array(leads) >= data.onset.values, np.nan, early)
         data[f"{name}_flow"] = flow[number]
     return data
 
