@@ -1,4 +1,4 @@
-"""The committed bundle is what the sources build, and small."""
+"""The committed bundle and its WebAssembly are what the sources build, and small."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ LAB = Path(__file__).parents[2] / "minidyn" / "lab"
 
 
 def test_the_bundle_is_what_the_sources_build(tmp_path):
-    if not shutil.which("node") or not (LAB / "node_modules" / "esbuild").exists():
-        missing = "esbuild is not installed: run `npm ci` in minidyn/lab"
+    tools = ("esbuild", "assemblyscript")
+    if not shutil.which("node") or not all((LAB / "node_modules" / tool).exists() for tool in tools):
+        missing = f"{' or '.join(tools)} is not installed: run `npm ci` in minidyn/lab"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    built = tmp_path / "lab.js"
-    subprocess.run(["node", "build.mjs", str(built)], cwd=LAB, check=True)
-    assert built.read_text() == (LAB / "lab.js").read_text(), "run `npm run build` in minidyn/lab"
+    subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=LAB, check=True)
+    for path in (LAB / "lab.js", LAB / "src" / "engine" / "activation-wasm.js"):
+        assert (tmp_path / path.name).read_text() == path.read_text(), "run `npm run build` in minidyn/lab"
 
 
 def test_the_bundle_is_small_and_calls_nobody():

@@ -65,6 +65,23 @@ def run_to(page, step):
     assert page.evaluate("lab.session.step") == step
 
 
+def test_a_page_that_forbids_webassembly_has_the_plain_engine(open_lab, tmp_path):
+    """Its run ends where that of a page with WebAssembly does."""
+    page = open_lab("H=10&play=0")
+    run_to(page, 60)
+    usual = row(page, 60)
+    policy = "script-src file: blob: 'unsafe-inline'"
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    text = (tmp_path / "page.html").read_text().replace('<meta charset="utf-8">', f'<meta charset="utf-8">{policy}')
+    (tmp_path / "page.html").write_text(text)
+    page.reload()
+    empty = "new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))"
+    assert page.evaluate(f"try {{ {empty}; 'made' }} catch (error) {{ error.name }}") == "CompileError"
+    page.evaluate("window.lab = document.querySelector('[data-lab]').lab")
+    run_to(page, 60)
+    assert row(page, 60) == usual
+
+
 def test_the_lab_moves_without_being_touched(open_lab):
     page = open_lab("")
     picture = "document.querySelector('[data-lab]').shadowRoot.querySelector('.map-canvas').toDataURL()"

@@ -1,22 +1,19 @@
-// Which hidden units are on at which points, and sums over them.
+// Which hidden units are on at which points, and sums over them, in plain JavaScript; compiled.js does the same faster.
 //
 // A unit is on where z = x0 w0 + x1 w1 + b > 0, that is, on one side of a line. The points stand in an order in which
 // neighbours are close together, so a line divides them into a few intervals. There the unit's output is linear in
 // (x0, x1, 1). So a sum over the points at which a unit is on is a difference of cumulative sums for each interval, and
 // a sum over the units that are on at a point is a cumulative sum of what comes and goes at the ends of the intervals.
-// An update touches some ten ends per unit instead of 300 points. And where a line has moved so little since a unit was
-// last looked at that it can have crossed no point, the unit's ends stay as they are.
+// Both touch some ten ends per unit instead of 300 points.
 
 import { CLASSES } from "./task.js";
 
-const BLOCK = 8; // points that are tested at once
 export const ENTRIES = 3 * CLASSES; // for each output, the factors of x0, x1 and 1
 
 export class ActivationPattern {
   constructor(width, { x0, x1 }) {
     const points = x0.length;
     Object.assign(this, { width, x0, x1 });
-    this.blocks = enclosingCircles(x0, x1);
     this.table = new Float64Array(ENTRIES * (points + 1));
     // Where unit h comes on, goes off, comes on ...: ends[first[h]] up to ends[last[h]], as places in the table.
     this.ends = new Uint32Array((width + 1) * (points + 2));
@@ -25,50 +22,21 @@ export class ActivationPattern {
     // The last "unit", which stands for b2, is on everywhere.
     this.ends[this.first[width] + 1] = ENTRIES * points;
     this.last[width] += 2;
-    // The weights (w0, w1, b) at which each unit was looked at, and how far z may move at every point without a change.
-    this.seen = new Float64Array(3 * width);
-    this.room = new Float64Array(width);
-    this.reach0 = Math.max(...x0.map(Math.abs));
-    this.reach1 = Math.max(...x1.map(Math.abs));
   }
 
   // Determines the pattern of a network with these parameters.
   update(parameters) {
-    const { width, seen, room, reach0, reach1 } = this;
+    const { width, x0, x1, ends, first, last } = this;
+    const points = x0.length;
     for (let h = 0; h < width; h++) {
       const w0 = parameters[h], w1 = parameters[width + h], b = parameters[2 * width + h];
-      const moved = Math.abs(w0 - seen[3 * h]) * reach0 + Math.abs(w1 - seen[3 * h + 1]) * reach1 + Math.abs(b - seen[3 * h + 2]);
-      if (!(moved < room[h])) this.look(h, w0, w1, b);
-    }
-  }
-
-  // Finds the ends of unit h.
-  look(h, w0, w1, b) {
-    const { x0, x1, blocks: { c0, c1, radius }, ends, first, last, seen, reach0, reach1 } = this;
-    const points = x0.length;
-    const length = Math.sqrt(w0 * w0 + w1 * w1);
-    let count = first[h], on = false, least = Infinity;
-    for (let k = 0, start = 0; start < points; k++, start += BLOCK) {
-      const z = c0[k] * w0 + c1[k] * w1 + b;
-      const room = Math.abs(z) - radius[k] * length;
-      if (room > 0) {
-        if (room < least) least = room;
-        if (z > 0 !== on) ends[count++] = ENTRIES * start, (on = !on);
-        continue;
+      let end = first[h], on = false;
+      for (let j = 0; j < points; j++) {
+        if (x0[j] * w0 + x1[j] * w1 + b > 0 !== on) ends[end++] = ENTRIES * j, (on = !on);
       }
-      const end = Math.min(start + BLOCK, points);
-      for (let j = start; j < end; j++) {
-        const z = x0[j] * w0 + x1[j] * w1 + b;
-        const distance = Math.abs(z);
-        if (distance < least) least = distance;
-        if (z > 0 !== on) ends[count++] = ENTRIES * j, (on = !on);
-      }
+      if (on) ends[end++] = ENTRIES * points;
+      last[h] = end;
     }
-    if (on) ends[count++] = ENTRIES * points;
-    last[h] = count;
-    seen[3 * h] = w0, seen[3 * h + 1] = w1, seen[3 * h + 2] = b;
-    // Less than the least |z| by far more than rounding errors.
-    this.room[h] = least * (1 - 1e-9) - 1e-12 * (Math.abs(w0) * reach0 + Math.abs(w1) * reach1 + Math.abs(b));
   }
 
   // Fills f (class after class) with Σ over the units that are on of factors · (x0, x1, 1); factors: nine for each unit.
@@ -141,19 +109,4 @@ export class ActivationPattern {
       s6 += g2 * x0[j], s7 += g2 * x1[j], s8 += g2;
     }
   }
-}
-
-// A circle around the points of each block, a little too large, so that rounding cannot hide a change of sides.
-function enclosingCircles(x0, x1) {
-  const count = Math.ceil(x0.length / BLOCK);
-  const circles = { c0: new Float64Array(count), c1: new Float64Array(count), radius: new Float64Array(count) };
-  for (let k = 0; k < count; k++) {
-    const a = x0.subarray(BLOCK * k, BLOCK * (k + 1)), b = x1.subarray(BLOCK * k, BLOCK * (k + 1));
-    const c0 = (Math.min(...a) + Math.max(...a)) / 2, c1 = (Math.min(...b) + Math.max(...b)) / 2;
-    const squares = a.map((value, i) => (value - c0) * (value - c0) + (b[i] - c1) * (b[i] - c1));
-    circles.c0[k] = c0;
-    circles.c1[k] = c1;
-    circles.radius[k] = Math.sqrt(Math.max(...squares)) * (1 + 1e-9) + 1e-12;
-  }
-  return circles;
 }

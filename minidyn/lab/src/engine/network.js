@@ -3,7 +3,8 @@
 // Parameters are flat, in minidyn's order: W1 (2, H), b1 (H), W2 (H, 3), b2 (3). Outputs f, their gradient g and the
 // directions rf, rg are stored class after class: f[i * P + j] is output i of point j.
 
-import { ActivationPattern, ENTRIES } from "./activation.js";
+import { ENTRIES } from "./activation.js";
+import { activationPattern } from "./compiled.js";
 import { RandomState } from "./random.js";
 import { CLASSES } from "./task.js";
 
@@ -27,7 +28,7 @@ export function init(width, seed) {
 export class Network {
   constructor(width, points) {
     this.width = width;
-    this.pattern = new ActivationPattern(width, points);
+    this.pattern = activationPattern(width, points);
     this.factors = new Float64Array(ENTRIES * (width + 1));
     this.sums = new Float64Array(ENTRIES * (width + 1));
     this.sumsAlong = new Float64Array(ENTRIES * (width + 1));
