@@ -1,6 +1,6 @@
 // An addition of two numbers of the reader's choice by a trained cell (minidyn.forgetting.adder), digit by digit.
 
-import { digits, element, plot, slider } from "./svg.js";
+import { digits, element, field, plot, slider } from "./svg.js";
 
 const SHARPNESS = 4; // of the soft clause
 const MOST_DIGITS = 40; // decimal digits of a number that the reader types
@@ -96,7 +96,7 @@ export function start(host, { stages, stage, a: first, b: second }) {
   const threshold = picture.layer("thin dashed");
   const dots = [picture.layer("digit dot", "circle"), picture.layer("carry dot", "circle")];
   const columns = element("table");
-  const frame = element("div", { class: "columns", tabindex: 0, role: "group", "aria-label": "the sum in columns" }, columns);
+  const frame = element("div", { class: "columns", tabindex: 0, "data-lm-suppress-shortcuts": "", role: "group", "aria-label": "the sum in columns" }, columns);
   const step = element("p", { class: "reading", "aria-live": "polite" });
   const result = element("p", { class: "reading result", "aria-live": "polite" });
 
@@ -127,7 +127,7 @@ export function start(host, { stages, stage, a: first, b: second }) {
   }
 
   const number = (label, value, keep) => {
-    const input = element("input", { inputmode: "numeric", value: spoken(value), "aria-label": label, autocomplete: "off" });
+    const input = field({ inputmode: "numeric", value: spoken(value), "aria-label": label, autocomplete: "off" });
     input.addEventListener("input", () => {
       const typed = parse(input.value);
       input.setAttribute("aria-invalid", typed === null);

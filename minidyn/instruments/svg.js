@@ -11,9 +11,12 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// A form field; JupyterLab leaves the keys to what has the last of these attributes.
+export const field = (attributes) => element("input", { ...attributes, "data-lm-suppress-shortcuts": "" });
+
 // A slider with its label and value. `show` turns the number into text; `move` is called with the number.
 export function slider({ label, min, max, step, value, show, move }) {
-  const input = element("input", { type: "range", min, max, step, value, "aria-label": label });
+  const input = field({ type: "range", min, max, step, value, "aria-label": label });
   const output = element("output");
   const write = () => {
     output.textContent = show(Number(input.value));

@@ -19,14 +19,14 @@ CHAPTERS = [name for name in sources(ROOT / "book") if name.endswith(".ipynb")]
 IN_SUITE = ("foundations/descent.ipynb",)
 OUTPUT = ".jp-Notebook-cell.jp-mod-active .jp-Cell-outputArea"
 HOST = "[data-lm-suppress-shortcuts]"  # of a lab
-CONTROL = ".noUi-handle, select, input"
+CONTROL = ".noUi-handle, select, input[type=range]"
 DRAWN = "img:visible, svg:visible, canvas:visible"
 SCREENS = ROOT / "_build" / "first-screens"
 RAW = re.compile(r"\{[\w:-]+\}`|^[`:]{3,}\{|Unknown Directive", re.M)
 # Of the prose: code may hold what looks like a role.
 VISIBLE_TEXT = """[...document.querySelectorAll(".jp-NotebookPanel .jp-RenderedHTMLCommon")].map((element) => {
   const copy = element.cloneNode(true);
-  copy.querySelectorAll("pre").forEach((code) => code.remove());
+  copy.querySelectorAll("pre, script, style").forEach((code) => code.remove());
   return copy.textContent;
 }).join("\\n")"""
 
@@ -99,7 +99,7 @@ def check_lab(page):
 
 
 def check_control(page, start):
-    """If the notebook has such a cell, its first slider, menu or field changes what it draws, in either direction."""
+    """If the notebook has such a cell, its first slider or menu changes what it draws, in either direction."""
     if not jupyterlab.scroll_to(page, start):
         return
     drawn = page.locator(OUTPUT).locator(DRAWN).first

@@ -32,6 +32,9 @@ def draw(color):
 
 explore(draw, color=["red", "blue"])"""
 FRAMES = """frames(draw, ["red", "blue"], label="color", alt="A line.", form="")"""
+INSTRUMENT = """from minidyn import instruments
+
+instruments.cobweb()"""
 BOX = ".widget-vbox:has(img)"
 # The smallest height of the box, frame by frame, until its picture is another one.
 SMALLEST = """([box, before]) => new Promise(resolve => {
@@ -150,23 +153,29 @@ def test_a_reopened_notebook_shows_the_picture_with_its_settings(browser, serve)
 def serve_keys(tmp_path):
     """A JupyterLab of its own: another would open the notebooks of former tests again."""
     (tmp_path / "notebooks").mkdir()
-    jupyterlab.write_notebook(tmp_path / "notebooks" / "keys.ipynb", MENU, FRAMES, "1 + 1")
+    jupyterlab.write_notebook(tmp_path / "notebooks" / "keys.ipynb", MENU, FRAMES, INSTRUMENT, "1 + 1")
     (tmp_path / "home").mkdir()
     with jupyterlab.serve(tmp_path / "notebooks", tmp_path / "home") as address:
         yield address
 
 
 @pytest.mark.parametrize(
-    ("cell", "control"), [(0, ".widget-vbox select"), (1, ".minidyn-frames input")], ids=["explore", "frames"]
+    ("cell", "control", "key"),
+    [
+        (0, ".widget-vbox select", "ArrowDown"),
+        (1, ".minidyn-frames input", "ArrowRight"),
+        (2, ".minidyn-instrument input >> nth=0", "ArrowUp"),
+    ],
+    ids=["explore", "frames", "instrument"],
 )
-def test_arrow_keys_turn_a_control_and_select_no_other_cell(serve_keys, page, cell, control):
+def test_arrow_keys_turn_a_control_and_select_no_other_cell(serve_keys, page, cell, control, key):
     jupyterlab.open_notebook(page, serve_keys, "keys.ipynb")
     assert jupyterlab.run_all(page) == []
     page.evaluate("k => (window.jupyterapp.shell.currentWidget.content.activeCellIndex = k)", cell)
-    shown = page.locator(f".jp-Notebook-cell >> nth={cell}").locator("img").last
+    shown = page.locator(f".jp-Notebook-cell >> nth={cell}").locator(".jp-OutputArea-output").last
     page.wait_for_timeout(1000)
-    before = shown.get_attribute("src")
-    page.locator(control).press("ArrowDown" if cell == 0 else "ArrowRight")
+    before = shown.inner_html()
+    page.locator(control).press(key)
     page.wait_for_timeout(2000)
-    assert shown.get_attribute("src") != before
+    assert shown.inner_html() != before
     assert page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex") == cell
