@@ -13,8 +13,8 @@ from tests.experiments.test_edge_of_instability import bouncing as bouncing
 
 FORMER = {
     "claims": "find",
-    "forgetting": "adder_ablation adder_initialisation adder_many interference_many one_by_one_many rehearsal_many"
-    " sequential_many train_held",
+    "forgetting": "adder_ablation adder_initialisation adder_many interference_many one_by_one_many sequential_many"
+    " train_held",
     "results": "moved",
     "tilting": "AMPLITUDE RATE figure_four_weights fresh_seed_run lyapunov_exponents many_seeds notebook_kernel"
     " published_run",

@@ -12,7 +12,6 @@ _renamed.names(
     adder_many=f"{_CELL}.adder_many",
     interference_many="minidyn.experiments.forgetting.interference.interference_many",
     one_by_one_many=f"{_TRANSFER}.one_by_one_many",
-    rehearsal_many=f"{_TRANSFER}.rehearsal_many",
     sequential_many=f"{_TRANSFER}.sequential_many",
     train_held=f"{_TRANSFER}.train_with_fixed",
 )

@@ -134,39 +134,6 @@ def sequential_many(
     return learners_side_by_side({name: learners[name] for name in names}, seeds, lessons, "sequential")
 
 
-@experiment(
-    "rehearsal",
-    shows="twos mixed with some of the ones, against a change of architecture",
-    claims=("C12", "C14"),
-    quick={"seeds": range(2), "rehearsals": (0.0, 1.0), "passes": 5},
-    sample={"seeds": FRESH_SEEDS[:10], "rehearsals": (0.0, 0.25)},
-    summary=lambda data: "\n".join(
-        f"{name}, rehearsal {fraction:g}: ones "
-        f"{format_mean(100 * data.R.sel(learner=name, rehearsal=fraction, after='twos', set='ones'), '.1f')}"
-        for name in data.learner.values
-        for fraction in data.rehearsal.values
-    ),
-)
-def rehearsal_many(
-    *,
-    seeds: Sequence[int] = FRESH_SEEDS[:20],
-    rehearsals: Sequence[float] = (0.0, 0.06, 0.25, 1.0),
-    passes: int = 50,
-) -> xr.Dataset:
-    """As "sequential", with a share of old facts in each pass: over "learner", "rehearsal" and "seed"."""
-    index = xr.IndexVariable("rehearsal", list(rehearsals))
-
-    def lessons(learner: Learner) -> xr.Dataset:
-        tables = [
-            _over_passes(protocol.sequential(learner, list(seeds), epochs=passes, rehearsal=fraction))
-            for fraction in rehearsals
-        ]
-        return xr.concat(tables, index)
-
-    learners = comparison()
-    return side_by_side("learner", {name: learners[name] for name in ("adder", "perceptron")}, lessons, "rehearsal")
-
-
 def _summarise_stream(data: xr.Dataset) -> str:
     percent = 100 * data.accuracy.sel(set="unseen").isel(examples=-1)
     return "\n".join(f"{name}: unseen {format_mean(percent.sel(learner=name), '.1f')}%" for name in data.learner.values)
