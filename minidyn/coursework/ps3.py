@@ -49,9 +49,11 @@ hessian_times = Check(
         "You moved every coordinate by the same amount. The direction is v.": lambda g, w, v, e: _product(
             g, w, np.ones_like(v), e
         ),
-        "This is one number, v H v. The vector H v is asked for.": lambda g, w, v, e: v @ _product(g, w, v, e),
+        "This is one number, the curvature along v. The product of the Hessian and v is a vector.": lambda g, w, v, e: (
+            v @ _product(g, w, v, e)
+        ),
     },
-    "H v says how the gradient changes along v: take it a little ahead and a little behind.",
+    "The product says how the gradient changes along v: take it a little ahead and a little behind.",
     cases={
         "a small step": lambda random: (*_draw_bowl(random)[:3], 0.001),
         "one dimension": lambda random: (
@@ -64,8 +66,8 @@ hessian_times = Check(
 )
 
 
-def _sharpness(H: NDArray) -> float:
-    return float(np.linalg.eigvalsh(H)[-1])
+def _sharpness(hessian: NDArray) -> float:
+    return float(np.linalg.eigvalsh(hessian)[-1])
 
 
 def _draw_indefinite(random: np.random.RandomState) -> tuple[Any, ...]:
@@ -78,12 +80,16 @@ sharpness = Check(
     _sharpness,
     _draw_indefinite,
     {
-        "That is the largest in size. Eigenvalues are compared with their signs.": lambda H: np.linalg.norm(H, 2),
-        "That is the largest in size, with its sign. The largest is asked for.": lambda H: np.linalg.eigvalsh(H)[0],
+        "That is the largest in size. Eigenvalues are compared with their signs.": lambda hessian: np.linalg.norm(
+            hessian, 2
+        ),
+        "That is the largest in size, with its sign. The largest is asked for.": lambda hessian: np.linalg.eigvalsh(
+            hessian
+        )[0],
         "That is the sum of all eigenvalues.": np.trace,
-        "That is the largest entry on the diagonal. The steepest direction need not be an axis.": lambda H: np.diag(
-            H
-        ).max(),
+        "That is the largest entry on the diagonal. The steepest direction need not be an axis.": lambda hessian: (
+            np.diag(hessian).max()
+        ),
         "These are all eigenvalues. One is asked for.": np.linalg.eigvalsh,
         "That is the length of all entries together.": np.linalg.norm,
     },
@@ -97,23 +103,23 @@ sharpness = Check(
 )
 
 
-def _power(H: NDArray, v: NDArray, steps: int) -> float:
+def _power(hessian: NDArray, v: NDArray, steps: int) -> float:
     for _ in range(steps):
-        v = H @ v
+        v = hessian @ v
         v = v / np.linalg.norm(v)
-    return float(v @ H @ v)
+    return float(v @ hessian @ v)
 
 
-def _unnormalised(H: NDArray, v: NDArray, steps: int) -> float:
+def _unnormalised(hessian: NDArray, v: NDArray, steps: int) -> float:
     for _ in range(steps):
-        v = H @ v
-    return float(v @ H @ v)
+        v = hessian @ v
+    return float(v @ hessian @ v)
 
 
 def _draw_power(random: np.random.RandomState) -> tuple[Any, ...]:
-    H = _symmetric(random, [-3 - random.rand(), -0.5, 0.5, 1 + random.rand()])
+    hessian = _symmetric(random, [-3 - random.rand(), -0.5, 0.5, 1 + random.rand()])
     v = random.randn(4)
-    return H, v / np.linalg.norm(v), random.randint(2, 5)
+    return hessian, v / np.linalg.norm(v), random.randint(2, 5)
 
 
 power_iteration = Check(
@@ -122,20 +128,20 @@ power_iteration = Check(
     _draw_power,
     {
         "The vector was never brought back to length 1, so the last step measures its length too.": _unnormalised,
-        "The growth of the length has no sign. The eigenvalue that wins here is negative.": lambda H, v, n: abs(
-            _power(H, v, n)
+        "The growth of the length has no sign. The eigenvalue that wins here is negative.": lambda hessian, v, n: abs(
+            _power(hessian, v, n)
         ),
-        "That is one product short.": lambda H, v, n: _power(H, v, n - 1),
-        "That is one product too many.": lambda H, v, n: _power(H, v, n + 1),
-        "That is the growth of the length in the last product. Use v H v.": lambda H, v, n: np.linalg.norm(
-            H @ _power_vector(H, v, n - 1)
+        "That is one product short.": lambda hessian, v, n: _power(hessian, v, n - 1),
+        "That is one product too many.": lambda hessian, v, n: _power(hessian, v, n + 1),
+        "That is the growth of the length in the last product. Take the curvature along v.": lambda hessian, v, n: (
+            np.linalg.norm(hessian @ _power_vector(hessian, v, n - 1))
         ),
-        "That is the growth of the length in one more product. Use v H v.": lambda H, v, n: np.linalg.norm(
-            H @ _power_vector(H, v, n)
+        "That is the growth of the length in one more product. Take the curvature along v.": lambda hessian, v, n: (
+            np.linalg.norm(hessian @ _power_vector(hessian, v, n))
         ),
-        "That is the vector. The eigenvalue is asked for.": lambda H, v, n: _power_vector(H, v, n),
+        "That is the vector. The eigenvalue is asked for.": lambda hessian, v, n: _power_vector(hessian, v, n),
     },
-    "n times: multiply by H, bring to length 1. Then v H v.",
+    "n times: multiply by the Hessian, bring to length 1. Then take the curvature along v.",
     cases={
         "no rounds": lambda random: (*_draw_power(random)[:2], 0),
         "one round": lambda random: (*_draw_power(random)[:2], 1),
@@ -144,9 +150,9 @@ power_iteration = Check(
 )
 
 
-def _power_vector(H: NDArray, v: NDArray, steps: int) -> NDArray:
+def _power_vector(hessian: NDArray, v: NDArray, steps: int) -> NDArray:
     for _ in range(steps):
-        v = H @ v
+        v = hessian @ v
         v = v / np.linalg.norm(v)
     return v
 
@@ -190,8 +196,8 @@ fates = Check(
 )
 
 
-def _critical(H: NDArray) -> float:
-    return 2 / _sharpness(H)
+def _critical(hessian: NDArray) -> float:
+    return 2 / _sharpness(hessian)
 
 
 critical_rate = Check(
@@ -199,13 +205,17 @@ critical_rate = Check(
     _critical,
     _draw_indefinite,
     {
-        "At this rate a step lands in the middle of the valley. It may be twice as long.": lambda H: 1 / _sharpness(H),
-        "This is upside down: a sharper valley allows smaller rates.": lambda H: _sharpness(H) / 2,
-        "You took the eigenvalue that is largest in size. A negative one is no valley.": lambda H: (
-            2 / np.linalg.norm(H, 2)
+        "At this rate a step lands in the middle of the valley. It may be twice as long.": lambda hessian: (
+            1 / _sharpness(hessian)
         ),
-        "The sum of all eigenvalues sets no limit. The largest one does.": lambda H: 2 / np.trace(H),
-        "A learning rate is positive. Which eigenvalue did you take?": lambda H: 2 / np.linalg.eigvalsh(H)[0],
+        "This is upside down: a sharper valley allows smaller rates.": lambda hessian: _sharpness(hessian) / 2,
+        "You took the eigenvalue that is largest in size. A negative one is no valley.": lambda hessian: (
+            2 / np.linalg.norm(hessian, 2)
+        ),
+        "The sum of all eigenvalues sets no limit. The largest one does.": lambda hessian: 2 / np.trace(hessian),
+        "A learning rate is positive. Which eigenvalue did you take?": lambda hessian: (
+            2 / np.linalg.eigvalsh(hessian)[0]
+        ),
     },
     "At which rate does the steepest direction neither shrink nor grow?",
     cases={

@@ -289,23 +289,23 @@ WRONG["ps3"] = {
         ("ahead - behind", "behind - ahead", "The sign is wrong"),
         ("eps * v", "eps * w", "moved along w"),
         ("eps * v", "eps", "every coordinate by the same amount"),
-        ("(ahead - behind)", "v @ (ahead - behind)", "The vector H v is asked for"),
+        ("(ahead - behind)", "v @ (ahead - behind)", "the curvature along v"),
     ],
     "sharpness": [
-        ("np.linalg.eigvalsh(H)[-1]", "abs(np.linalg.eigvalsh(H)).max()", "largest in size. Eigenvalues"),
-        ("np.linalg.eigvalsh(H)[-1]", "np.linalg.svd(H)[1][0]", "largest in size. Eigenvalues"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "abs(np.linalg.eigvalsh(hessian)).max()", "largest in size. Eigenvalues"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "np.linalg.svd(hessian)[1][0]", "largest in size. Eigenvalues"),
         ("[-1]", "[0]", "with its sign"),
-        ("np.linalg.eigvalsh(H)[-1]", "np.trace(H)", "sum of all eigenvalues"),
-        ("np.linalg.eigvalsh(H)[-1]", "H.diagonal().max()", "on the diagonal"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "np.trace(hessian)", "sum of all eigenvalues"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "hessian.diagonal().max()", "on the diagonal"),
         ("[-1]", "", "all eigenvalues"),
     ],
     "power_iteration": [
         ("        v = v / np.linalg.norm(v)\n", "", "never brought back"),
-        ("v @ H @ v", "abs(v @ H @ v)", "has no sign"),
+        ("v @ hessian @ v", "abs(v @ hessian @ v)", "has no sign"),
         ("range(steps)", "range(steps - 1)", "one product short"),
         ("range(steps)", "range(steps + 1)", "one product too many"),
-        ("v @ H @ v", "np.linalg.norm(H @ v)", "one more product"),
-        ("return v @ H @ v", "return v", "That is the vector"),
+        ("v @ hessian @ v", "np.linalg.norm(hessian @ v)", "one more product"),
+        ("return v @ hessian @ v", "return v", "That is the vector"),
     ],
     "fates": [
         ("rate * c < 2", "rate * c < 1.0", "That may still come to rest"),
@@ -316,9 +316,9 @@ WRONG["ps3"] = {
     ],
     "critical_rate": [
         ("2 / np", "1 / np", "may be twice as long"),
-        ("2 / np.linalg.eigvalsh(H)[-1]", "np.linalg.eigvalsh(H)[-1] / 2", "upside down"),
-        ("np.linalg.eigvalsh(H)[-1]", "abs(np.linalg.eigvalsh(H)).max()", "no valley"),
-        ("np.linalg.eigvalsh(H)[-1]", "np.trace(H)", "sets no limit"),
+        ("2 / np.linalg.eigvalsh(hessian)[-1]", "np.linalg.eigvalsh(hessian)[-1] / 2", "upside down"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "abs(np.linalg.eigvalsh(hessian)).max()", "no valley"),
+        ("np.linalg.eigvalsh(hessian)[-1]", "np.trace(hessian)", "sets no limit"),
         ("[-1]", "[0]", "is positive"),
     ],
     "flip_coefficient": [
@@ -359,18 +359,18 @@ def hessian_times(gradient, w, v, eps):
 """,
     ],
     "sharpness": [
-        "def sharpness(H):\n    return max(np.linalg.eigvals(H).real)",
+        "def sharpness(hessian):\n    return max(np.linalg.eigvals(hessian).real)",
         """
 import torch
-def sharpness(H):
-    return torch.linalg.eigvalsh(torch.tensor(H)).max()
+def sharpness(hessian):
+    return torch.linalg.eigvalsh(torch.tensor(hessian)).max()
 """,
     ],
     "power_iteration": [
         """
-def power_iteration(H, v, steps):
-    u = np.linalg.matrix_power(H, steps).dot(v)
-    return np.einsum("i,ij,j", u, H, u) / np.einsum("i,i", u, u)
+def power_iteration(hessian, v, steps):
+    u = np.linalg.matrix_power(hessian, steps).dot(v)
+    return np.einsum("i,ij,j", u, hessian, u) / np.einsum("i,i", u, u)
 """,
     ],
     "fates": [
@@ -396,7 +396,7 @@ def flip_coefficient(force, floor, rate):
 """,
     ],
     "critical_rate": [
-        "critical_rate = lambda H: 2 / max(np.linalg.eigh(H)[0])",
+        "critical_rate = lambda hessian: 2 / max(np.linalg.eigh(hessian)[0])",
     ],
 }
 

@@ -68,7 +68,7 @@ ONCE_PASSED = [
     ("ps1", "descend", "path = [w]", "w = w.copy()\n    path = [w * 1.0]\n    w = w.astype(int)"),
     ("ps3", "hessian_times", "    ahead", "    eps = 1e-4\n    ahead"),
     ("ps3", "hessian_times", "    ahead", "    eps = 0.3\n    ahead"),
-    ("ps3", "sharpness", "np.linalg.eigvalsh(H)[-1]", "max(0, np.linalg.eigvalsh(H)[-1])"),
+    ("ps3", "sharpness", "np.linalg.eigvalsh(hessian)[-1]", "max(0, np.linalg.eigvalsh(hessian)[-1])"),
     ("ps3", "power_iteration", "range(steps)", "range(max(steps, 1))"),
     ("ps3", "fates", "rate * c < 1:", "rate * c <= 1:"),
     ("ps3", "fates", "rate * c < 2:", "rate * c <= 2:"),

@@ -30,14 +30,14 @@ student = ""
 # %% [markdown]
 # ## 1. A product without the matrix
 #
-# The Hessian $H$ of a large network does not fit into memory. But $H v$, for one direction $v$, needs only two
-# gradients: one at $w + \epsilon v$, and one at $w - \epsilon v$. Half of their difference, divided
-# by $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
+# The Hessian $\mathcal{H}$ of a large network does not fit into memory. But $\mathcal{H} v$, for one direction $v$,
+# needs only two gradients: one at $w + \epsilon v$, and one at $w - \epsilon v$. Half of their difference, divided by
+# $\epsilon$, is the central difference. Take exactly the $\epsilon$ that you are given.
 
 
 # %% task="hessian_times"
 def hessian_times(gradient, w, v, eps):
-    """H v at w, shape (n,), by central differences of `gradient`, which takes (n,) to (n,)."""
+    """The Hessian at w times v, shape (n,), by central differences of `gradient`, which takes (n,) to (n,)."""
     ### BEGIN SOLUTION
     ahead = gradient(w + eps * v)
     behind = gradient(w - eps * v)
@@ -61,10 +61,10 @@ ps3.hessian_times(hessian_times, seed=seeds.hidden_seed())
 
 
 # %% task="sharpness"
-def sharpness(H):
-    """The largest eigenvalue of a symmetric matrix H, shape (n, n)."""
+def sharpness(hessian):
+    """The largest eigenvalue of a symmetric matrix, shape (n, n)."""
     ### BEGIN SOLUTION
-    return np.linalg.eigvalsh(H)[-1]
+    return np.linalg.eigvalsh(hessian)[-1]
     ### END SOLUTION
 
 
@@ -79,18 +79,18 @@ ps3.sharpness(sharpness, seed=seeds.hidden_seed())
 # %% [markdown]
 # ## 3. By products alone
 #
-# Power iteration: multiply a vector by $H$, bring it back to length 1, and again. The direction that grows fastest
-# wins. After $n$ such rounds, $v \cdot H v$ estimates its eigenvalue.
+# Power iteration: multiply a vector by $\mathcal{H}$, bring it back to length 1, and again. The direction that grows
+# fastest wins. After $n$ such rounds, $v \cdot \mathcal{H} v$ estimates its eigenvalue.
 
 
 # %% task="power_iteration"
-def power_iteration(H, v, steps):
-    """The estimate v H v after `steps` rounds from the unit vector v."""
+def power_iteration(hessian, v, steps):
+    """The estimate of the eigenvalue after `steps` rounds from the unit vector v."""
     ### BEGIN SOLUTION
     for _ in range(steps):
-        v = H @ v
+        v = hessian @ v
         v = v / np.linalg.norm(v)
-    return v @ H @ v
+    return v @ hessian @ v
     ### END SOLUTION
 
 
@@ -108,12 +108,12 @@ ps3.power_iteration(power_iteration, seed=seeds.hidden_seed())
 
 # %%
 net, task, loss = md.MLP(2, 30, 3), md.spiral(), md.CrossEntropy()
-H = md.hessian(net, net.init(0), task, loss)
-plots.spectrum(np.linalg.eigvalsh(H))
+hessian = md.hessian(net, net.init(0), task, loss)
+plots.spectrum(np.linalg.eigvalsh(hessian))
 plt.show()
 start = np.random.RandomState(0).randn(net.size)
 for rounds in (1, 10, 100, 1000):
-    print(rounds, power_iteration(H, start / np.linalg.norm(start), rounds), "of", sharpness(H))
+    print(rounds, power_iteration(hessian, start / np.linalg.norm(start), rounds), "of", sharpness(hessian))
 
 # %% [markdown]
 # ## 4. Three fates
@@ -154,10 +154,10 @@ ps3.fates(fates, seed=seeds.hidden_seed())
 
 
 # %% task="critical_rate"
-def critical_rate(H):
-    """The learning rate at which the steepest valley of H neither shrinks nor grows."""
+def critical_rate(hessian):
+    """The learning rate at which the steepest valley neither shrinks nor grows."""
     ### BEGIN SOLUTION
-    return 2 / np.linalg.eigvalsh(H)[-1]
+    return 2 / np.linalg.eigvalsh(hessian)[-1]
     ### END SOLUTION
 
 
