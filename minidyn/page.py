@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from IPython.display import HTML, display
 
+from minidyn._typeset import typeset
 from minidyn.experiments import load, note
 from minidyn.experiments.statistics import Interval, format_interval
 
@@ -24,7 +25,8 @@ def numbers(spec: str = "", /, **values: Any) -> None:
     Parameters
     ----------
     spec : str, default: ""
-        How the values are written, as `format` takes it, such as ".2f", ".0%" or ",". Text stays as it is.
+        How the values are written, as `format` takes it, such as ".2f", ".0%" or ",". Text needs none. All signs are
+        set as in a book: a true minus, and none before a zero.
     **values : str, number, Interval, or DataArray
         The values by name. An `Interval` is written with both ends. A DataArray with one dimension gives one number
         per coordinate: `gain` over the widths 10 and 30 becomes gain_10 and gain_30.
@@ -43,7 +45,7 @@ def numbers(spec: str = "", /, **values: Any) -> None:
     """
     texts = {key: text for name, value in values.items() for key, text in _texts(name, value, spec).items()}
     for name, text in texts.items():
-        _glue(name, text)
+        _glue(name, typeset(text))
 
 
 def _glue(name: str, text: str) -> None:

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from minidyn import _checks as check
 from minidyn import optimizers
+from minidyn._typeset import typeset
 from minidyn.losses import ClassWeights
 from minidyn.model import Model
 from minidyn.optimizers import PLAIN as PLAIN_DESCENT
@@ -540,8 +541,8 @@ def heat(data: xr.DataArray, ax: Axes | None = None, *, center: float | None = N
     image = ax.imshow(data, cmap=SEQUENTIAL if center is None else DIVERGING, origin="lower", aspect="auto", **limits)
     for (row, column), value in np.ndenumerate(data.values):
         red, green, blue, _ = image.cmap(image.norm(value))
-        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
-        ax.text(column, row, format(value, form), ha="center", va="center", size=8, color="white" if dark else INK)
+        ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else INK
+        ax.text(column, row, typeset(format(value, form)), ha="center", va="center", size=8, color=ink)
     ax.set_xticks(range(data.sizes[columns]), [_label(value) for value in data[columns].values])
     ax.set_yticks(range(data.sizes[rows]), [_label(value) for value in data[rows].values])
     ax.set_xlabel(str(columns).replace("_", " "))

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from minidyn._typeset import typeset
+
 TRAINED = 0.97  # the training accuracy from which a run counts as trained
 RESAMPLES = 4000  # of the bootstrap
 
@@ -153,6 +155,24 @@ def best_cell(data: xr.Dataset) -> Cell:
     return Cell(float(amplitude), int(period))
 
 
+def format_number(value: float, spec: str = "") -> str:
+    """A number as a text prints it: with a true minus sign, and zero without a sign.
+
+    Parameters
+    ----------
+    value : float
+    spec : str
+        As `format` takes it.
+
+    Examples
+    --------
+    >>> from minidyn.experiments.statistics import format_number
+    >>> format_number(-0.3, "+.1f"), format_number(-0.3, "+.0f")
+    ('−0.3', '0')
+    """
+    return typeset(format(value, spec))
+
+
 def format_interval(interval: Interval, spec: str = "+.3f", *, unit: str = "", label: str = "") -> str:
     """The mean, and in brackets the interval.
 
@@ -164,7 +184,7 @@ def format_interval(interval: Interval, spec: str = "+.3f", *, unit: str = "", l
     >>> format_interval(Interval(2, 1, 4), "+.1f", unit="%", label="95%: ")
     '+2.0% (95%: +1.0 to +4.0)'
     """
-    mean, low, high = (format(value, spec) for value in interval)
+    mean, low, high = (format_number(value, spec) for value in interval)
     return f"{mean}{unit} ({label}{low} to {high})"
 
 
@@ -178,7 +198,7 @@ def format_mean(values: xr.DataArray, spec: str = ".2f") -> str:
     >>> format_mean(xr.DataArray([1.0, 2.0, 3.0]), ".1f")
     '2.0 ± 1.0'
     """
-    return f"{float(values.mean()):{spec}} ± {float(values.std(ddof=1)):{spec.lstrip('+')}}"
+    return f"{format_number(float(values.mean()), spec)} ± {float(values.std(ddof=1)):{spec.lstrip('+')}}"
 
 
 def format_range(values: xr.DataArray, spec: str = ".2f") -> str:
@@ -191,4 +211,4 @@ def format_range(values: xr.DataArray, spec: str = ".2f") -> str:
     >>> format_range(xr.DataArray([3.0, 1.0, 2.0]), ".0f")
     '1 to 3'
     """
-    return f"{float(values.min()):{spec}} to {float(values.max()):{spec}}"
+    return f"{format_number(float(values.min()), spec)} to {format_number(float(values.max()), spec)}"

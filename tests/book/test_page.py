@@ -31,6 +31,15 @@ def test_a_number_is_glued_as_the_book_reads_it(monkeypatch):
     assert (name, glued.data) == ("low", {"text/plain": "'0.12'"})
 
 
+def test_numbers_have_true_minus_signs_and_no_signed_zero(texts):
+    page.numbers("+.1f", less=-0.6, none=-0.04, ends=Interval(-0.3, -2.5, -0.01), text="-46 ± 16", years="2025-26")
+    page.numbers(".0f", each=xr.DataArray([-0.2, -7.0], {"width": [10, 30]}))
+    assert texts["less"] == "−0.6"
+    assert (texts["none"], texts["each_10"]) == ("0.0", "0")
+    assert texts["ends"] == "−0.3 (−2.5 to 0.0)"
+    assert (texts["text"], texts["years"], texts["each_30"]) == ("−46 ± 16", "2025-26", "−7")
+
+
 def test_a_number_is_written_as_its_spec_says(texts):
     page.numbers(".2f", low=0.123, high=2)
     page.numbers(",", updates=35000)

@@ -47,6 +47,23 @@ def test_page_is_sound(page, site, name):
     assert page.evaluate(FLAWS) == []
 
 
+HYPHENS = """() => {
+  const copy = document.querySelector("article, main").cloneNode(true);
+  copy.querySelectorAll("pre, code, script, style, svg, .math, mjx-container, dl.py, details.sources, [data-lab]")
+      .forEach(e => e.remove());
+  const sign = /.{0,30}(?<![\\w.)\\]])(?:-(?=[.]?\\d)|[-\u2212+]0(?:[.]0+)?(?![.]?\\d)).{0,10}/g;
+  return [...copy.textContent.matchAll(sign)].map(m => m[0]);
+}"""
+
+
+@on_every_page
+def test_numbers_in_the_text_have_true_minus_signs(page, site, name):
+    if name.startswith("book/reference/api"):
+        pytest.skip("the text is docstrings, where -1 is code")
+    visit(page, f"{site}{name}.html")
+    assert page.evaluate(HYPHENS) == []
+
+
 @on_every_page
 def test_page_fits_a_phone(page, site, name):
     page.set_viewport_size({"width": 390, "height": 844})

@@ -25,6 +25,7 @@ LAYERS = (
         "_provenance",
         "_renamed",
         "_still",
+        "_typeset",
         "_version",
         "storage",
     ),

@@ -23,6 +23,18 @@ VERDICTS = {**dict.fromkeys(NUMBERS, HOLDS), **dict.fromkeys(PARTLY, IN_PART), "
 shown_cards = cache(cards)
 
 
+@pytest.mark.parametrize("paper", ["P1", "P2", "P3", "B"])
+def test_the_cards_print_true_minus_signs_and_no_signed_zero(paper):
+    text = shown_cards(paper)
+    assert not re.search(r"(?<![\w.)])-\d|[-+−]0(\.0+)?(?![.\d])", text)
+    assert "−" in text or paper == "P1"
+
+
+@pytest.mark.parametrize("page", sorted({claim.page for claim in CLAIMS}))
+def test_the_verdicts_of_a_chapter_print_true_minus_signs(page):
+    assert not re.search(r"(?<![\w.)])-\d|[-+−]0(\.0+)?(?![.\d])", verdicts(page))
+
+
 def judge(number, changes=None):
     """The verdict on the stored results, some of them changed first."""
     claim, changes = find_claim(number), changes or {}

@@ -12,6 +12,9 @@ from minidyn.experiments.statistics import (
     Interval,
     best_cell,
     format_interval,
+    format_mean,
+    format_number,
+    format_range,
     interval,
     paired_gain,
     trained,
@@ -60,9 +63,35 @@ def test_an_interval_tells_on_which_side_of_zero_it_lies(ends, above, below):
 
 def test_an_interval_is_formatted_in_its_unit():
     gain = Interval(0.02, -0.01, 0.04)
-    assert format_interval(gain) == "+0.020 (-0.010 to +0.040)"
+    assert format_interval(gain) == "+0.020 (−0.010 to +0.040)"
     percent = gain.map(lambda value: 100 * value)
-    assert format_interval(percent, "+.1f", unit="%", label="95%: ") == "+2.0% (95%: -1.0 to +4.0)"
+    assert format_interval(percent, "+.1f", unit="%", label="95%: ") == "+2.0% (95%: −1.0 to +4.0)"
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "text"),
+    [
+        (-0.6, ".1f", "−0.6"),
+        (-0.04, ".1f", "0.0"),
+        (-0.04, "+.0%", "−4%"),
+        (-0.004, "+.0%", "0%"),
+        (0.0, "+.2f", "0.00"),
+        (-0.05, "+.2f", "−0.05"),
+        (-2e-9, ".0e", "−2e-09"),
+        (-1234.5, ",.0f", "−1,234"),
+        (0.5, "+.1f", "+0.5"),
+        (float("nan"), ".1f", "nan"),
+    ],
+)
+def test_a_number_in_a_text_has_a_true_minus_sign_and_zero_has_no_sign(value, spec, text):
+    assert format_number(value, spec) == text
+
+
+def test_a_mean_and_a_range_have_true_minus_signs_too():
+    values = xr.DataArray([-3.0, -2.0, -1.0])
+    assert format_mean(values, "+.1f") == "−2.0 ± 1.0"
+    assert format_range(values, ".0f") == "−3 to −1"
+    assert format_mean(xr.DataArray([-0.02, 0.01]), ".1f") == "0.0 ± 0.0"
 
 
 def test_a_paired_gain_tells_training_from_generalising():

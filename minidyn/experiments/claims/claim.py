@@ -8,6 +8,7 @@ from functools import cache
 
 import xarray as xr
 
+from minidyn._typeset import typeset
 from minidyn.experiments.results import load
 
 HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold here"
@@ -57,7 +58,7 @@ def _join(conditions: Mapping[str, bool], word: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was measured for a claim.
+    """What was measured for a claim. The signs of all numbers in its texts are set as in a book.
 
     Attributes
     ----------
@@ -81,6 +82,10 @@ class Finding:
     control: str
     caveat: str
     rule: Rule
+
+    def __post_init__(self) -> None:
+        for name in ("effect", "regime", "seeds", "control", "caveat"):
+            object.__setattr__(self, name, typeset(getattr(self, name)))
 
     @property
     def verdict(self) -> str:
