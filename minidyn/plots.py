@@ -38,10 +38,10 @@ PALETTE: dict[str, Any] = json.loads((resources.files("minidyn") / "palette.json
 UNSTABLE, INK, MUTED, GRID = (PALETTE[name] for name in ("unstable", "ink", "muted", "grid"))
 SEQUENTIAL = LinearSegmentedColormap.from_list("minidyn", ["#10305f", "#1f4e9e", "#5b8fc9", "#a9c8e4", "#f2f6fb"])
 DIVERGING = LinearSegmentedColormap.from_list("minidyn_diverging", [UNSTABLE, "#f7f7f7", PALETTE["classes"][0]])
-WIDTH = 7.2  # inches: the text column of the book
+WIDTH = 6.0  # inches: at this width the type is as large as the text on the desktop, and legible on a phone
 STYLE: Any = {
     "figure.figsize": (WIDTH, 3.4),
-    "figure.dpi": 120,
+    "figure.dpi": 144,
     "figure.constrained_layout.use": True,
     "font.size": 10,
     "axes.titlesize": 10,
@@ -586,7 +586,7 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     colors = DIVERGING.reversed() if lower_is_better else DIVERGING
     image = ax.imshow(data.transpose("amplitude", "period"), cmap=colors, origin="lower", aspect="auto", **limits)
     for axis, name in ((ax.xaxis, "period"), (ax.yaxis, "amplitude")):
-        axis.set_ticks(range(data.sizes[name]), [_short(value) for value in data[name].values], size=7)
+        axis.set_ticks(range(data.sizes[name]), [_short(value) for value in data[name].values], size=8)
     ax.xaxis.set_tick_params(rotation=60)
     ax.set(xlabel="period $T$", ylabel="amplitude $A$")
     ax.spines[:].set_visible(False)
@@ -594,7 +594,7 @@ def phase_diagram(data: xr.DataArray, static: float, ax: Axes | None = None, *, 
     finite = _finite(data)
     bar.ax.set_ylim(min(finite.min(), static), max(finite.max(), static))
     bar.ax.axhline(static, color=INK, linewidth=1.5)
-    bar.ax.tick_params(labelsize=7)
+    bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
     return ax
 
