@@ -14,6 +14,7 @@ export class DecisionMap {
   constructor(onHover) {
     this.canvas = element("canvas", { className: "map-canvas", role: "img", ariaLabel: "Decision regions" });
     this.regions = new OffscreenCanvas(PIXELS, PIXELS);
+    this.dots = new OffscreenCanvas(1, 1); // drawn once for a size and a theme: 300 discs a frame take most of its time
     this.pixels = new Uint32Array(PIXELS * PIXELS);
     this.image = new ImageData(new Uint8ClampedArray(this.pixels.buffer), PIXELS, PIXELS);
     this.leads = [new Float64Array(GRID * GRID), new Float64Array(GRID * GRID)];
@@ -25,22 +26,22 @@ export class DecisionMap {
     this.samples = trainingSamples(settings);
     this.halfWidth = halfWidth(settings);
     this.squared = settings.loss !== "cross_entropy";
-    this.outputs = null;
+    this.outputs = this.dotted = null;
   }
 
   draw(outputs, theme) {
     const side = this.canvas.clientWidth;
     if (!side || !outputs) return;
     fitCanvas(this.canvas, side, side);
-    const context = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d"), { width } = this.canvas;
     if (outputs !== this.outputs || theme !== this.theme) {
       Object.assign(this, { outputs, theme });
       this.paint(theme);
       this.regions.getContext("2d").putImageData(this.image, 0, 0);
     }
-    context.imageSmoothingQuality = "high";
-    context.drawImage(this.regions, 0, 0, this.canvas.width, this.canvas.height);
-    this.dots(context, this.canvas.width, theme);
+    if (width !== this.dots.width || theme !== this.dotted) this.drawDots(width, theme);
+    context.drawImage(this.regions, 0, 0, width, width);
+    context.drawImage(this.dots, 0, 0);
   }
 
   // Softmax of the outputs, interpolated between the points of the grid, mixed into one colour per pixel.
@@ -76,7 +77,10 @@ export class DecisionMap {
     }
   }
 
-  dots(context, side, theme) {
+  drawDots(side, theme) {
+    this.dotted = theme;
+    this.dots.width = this.dots.height = side; // which clears it
+    const context = this.dots.getContext("2d");
     const { samples: { x0, x1, labels }, halfWidth } = this;
     const toPixel = (x) => ((x + halfWidth) / (2 * halfWidth)) * side;
     const radius = DOT * (side / this.canvas.clientWidth) * Math.min(1, this.canvas.clientWidth / 300);

@@ -5,7 +5,7 @@ import { runs } from "../state.js";
 import { Record } from "./record.js";
 import { turns } from "./turns.js";
 
-const BUDGET = 32; // milliseconds of work between two answers
+const BUDGET = 24; // milliseconds of work between two answers
 const LONGEST_GAP = 100; // milliseconds; after a slow frame the run must not leap ahead
 
 export class Session {
