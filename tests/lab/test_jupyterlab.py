@@ -53,7 +53,7 @@ def test_python_sets_the_state_and_reads_the_history(page, serve):
 
     jupyterlab.in_kernel(page, "lab.state = {'amplitude': 5, 'step': 120, 'playing': False}")
     wait_for(page, "lab.history.sizes['step'] == 121")
-    assert page.get_by_text("step 120").is_visible()
+    page.get_by_text("step 120").wait_for()
     second = ask(page, "lab.history.loss.values.tolist()")
     assert second[0] == first[0]
     assert second[100] != first[100]
@@ -81,7 +81,7 @@ def test_settings_are_attributes_and_the_page_follows(page, serve):
     wait_for(page, "lab.step == 300")
     assert jupyterlab.in_kernel(page, "lab.amplitude = 5; lab.until = 120; lab.playing = True") == ""
     wait_for(page, "lab.history.sizes['step'] == 121")
-    assert page.get_by_text("step 120", exact=True).is_visible()
+    page.get_by_text("step 120", exact=True).wait_for()
     assert "lab.amplitude = 5" in jupyterlab.in_kernel(page, "lab.state['amplitude'] = 7")
 
 

@@ -325,8 +325,8 @@ def test_side_by_side_runs_start_alike(open_lab):
     assert both[0][0]["F"] == both[1][0]["F"]
     assert both[0][1]["F"] != both[1][1]["F"]
     assert both[1][1]["F"] == pytest.approx(sum(both[1][1][f"loss{c}"] for c in range(3)), rel=1e-15)
-    assert page.get_by_text("A = 70").is_visible()
-    assert page.get_by_text("A = 1", exact=True).is_visible()
+    page.get_by_text("A = 70").wait_for()
+    page.get_by_text("A = 1", exact=True).wait_for()
 
 
 def test_hide_and_only_choose_the_parts(open_lab):

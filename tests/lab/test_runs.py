@@ -92,7 +92,7 @@ def test_the_way_back_works_by_keyboard_and_play_returns_to_the_present(open_lab
     slider.press("Home")
     page.wait_for_function("lab.earlier?.at === 0 && !lab.dirty")
     assert picture.evaluate("canvas => canvas.toDataURL()") != present
-    assert page.get_by_text("step 0", exact=True).is_visible()
+    page.get_by_text("step 0", exact=True).wait_for()
     page.get_by_role("button", name="One step").press("Enter")
     page.wait_for_function("lab.earlier?.at === 1")
     slider.press("End")
@@ -132,8 +132,8 @@ def test_a_pinned_run_goes_on_in_lockstep_as_if_alone(open_lab):  # noqa: F811
     pin(page)
     page.get_by_label("learning rate η").press("ArrowLeft")
     assert page.evaluate("lab.state.learning_rate") == 0.7
-    assert page.get_by_text("this run: η = 0.7").is_visible()
-    assert page.get_by_text("pin 1: η = 1").is_visible()
+    page.get_by_text("this run: η = 0.7").wait_for()
+    page.get_by_text("pin 1: η = 1").wait_for()
     run_to(page, 500)
     assert page.evaluate("lab.pins.list[0].record.last") in (499, 500)  # it follows by whole steps
     page.get_by_role("button", name="One step").press("Enter")
@@ -218,7 +218,7 @@ def test_a_run_goes_to_a_file_and_back(open_lab, tmp_path):  # noqa: F811
     upload(page, tmp_path / "run.json")
     page.wait_for_function("lab.pins.list.length === 1")
     np.testing.assert_array_equal(rows_of(page, "lab.pins.list[0].record"), before)
-    assert page.get_by_text("(run.json)").is_visible()
+    page.get_by_text("(run.json)").wait_for()
     assert download(page, "Download pin 1", tmp_path / "again.json") == content
     page.get_by_role("button", name="Run pin 1 anew").press("Enter")
     assert page.evaluate("lab.state.learning_rate") == 0.5
