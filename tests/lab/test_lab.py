@@ -158,11 +158,11 @@ def test_a_link_restores_the_run_exactly(open_lab):
 
 
 def test_a_link_survives_a_reload_on_the_way(open_lab):
-    page = open_lab("play=0", link="#lab=1&step=3000")
+    page = open_lab("play=0", link="#lab=1&step=60000")
     page.wait_for_function("lab.session.step > 100")
     page.evaluate("lab.touch()")
-    assert page.evaluate("lab.session.step") < 3000
-    assert "step=3000" in page.url
+    assert page.evaluate("lab.session.step") < 60000
+    assert "step=60000" in page.url
 
 
 def test_a_link_in_the_text_sets_the_lab(open_lab):
