@@ -49,6 +49,8 @@ def test_a_worker_killed_on_the_way_changes_nothing(client, tmp_path):
         there = md.sweep(GRID, store=store, **SETTINGS)
     killer.join(timeout=60)
     assert killed
-    assert 2 <= killed[0] < 10  # mid-sweep: there are 10 chunks
+    assert 2 <= killed[0] < 10  # mid-sweep: there are at least 10 chunks
     xr.testing.assert_equal(there, here)
-    assert len(list(store.glob("chunk-*.nc"))) == 10
+    # Each run is stored once; a chunk that takes long is written in parts.
+    ends = [map(int, path.stem.split("-")[1:]) for path in store.glob("chunk-*.nc")]
+    assert sorted(number for first, last in ends for number in range(first, last + 1)) == list(range(80))
