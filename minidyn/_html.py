@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-PALETTE: dict[str, Any] = json.loads((Path(__file__).parent / "palette.json").read_text())
+from minidyn._palette import PALETTE
+
 COLOURS: list[str] = PALETTE["classes"]
 CARD = f"background: white; color: {PALETTE['ink']}"  # to be read on a dark page too
 MOST_POINTS = 300  # of a picture

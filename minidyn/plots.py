@@ -7,12 +7,10 @@ default pyplot's current axes, and return it; functions that draw several panels
 
 from __future__ import annotations
 
-import json
 import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -26,6 +24,7 @@ from numpy.typing import ArrayLike
 
 from minidyn import _checks as check
 from minidyn import optimizers
+from minidyn._palette import PALETTE
 from minidyn._typeset import typeset
 from minidyn.losses import ClassWeights
 from minidyn.model import Model
@@ -34,7 +33,6 @@ from minidyn.optimizers import Optimizer
 from minidyn.task import Task
 from minidyn.training import Run
 
-PALETTE: dict[str, Any] = json.loads((resources.files("minidyn") / "palette.json").read_text())
 UNSTABLE, INK, MUTED, GRID = (PALETTE[name] for name in ("unstable", "ink", "muted", "grid"))
 SEQUENTIAL = LinearSegmentedColormap.from_list("minidyn", ["#10305f", "#1f4e9e", "#5b8fc9", "#a9c8e4", "#f2f6fb"])
 DIVERGING = LinearSegmentedColormap.from_list("minidyn_diverging", [UNSTABLE, "#f7f7f7", PALETTE["classes"][0]])

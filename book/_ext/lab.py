@@ -11,7 +11,6 @@ The settings and their keys are in minidyn/lab/state.json.
 
 from __future__ import annotations
 
-import json
 import re
 from html import escape
 
@@ -20,10 +19,11 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 import minidyn as md
+from minidyn._palette import PALETTE
 from minidyn.lab import state
 
 SCRIPT = state.HERE / "lab.js"
-COLOURS = json.loads((state.HERE.parent / "palette.json").read_text())["classes"]
+COLOURS = PALETTE["classes"]
 SENTENCE = "Scripts are off. With scripts on, a small network is trained here while you watch."
 WIDTH, HEIGHT = 700, 110
 

@@ -20,11 +20,11 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 
 from minidyn import _checks as check
+from minidyn._palette import PALETTE
 from minidyn.forgetting.adder import Params
 from minidyn.valley import ValleySlice
 
 HERE = resources.files(__name__)
-PALETTE: dict[str, Any] = json.loads((resources.files("minidyn") / "palette.json").read_text())
 DARK = "html[data-theme='dark'] .minidyn-instrument, body[data-jp-theme-light='false'] .minidyn-instrument"
 EXPORT = re.compile(r"^export (?=function|const)", re.M)
 IMPORT = re.compile(r"^import .*;\n", re.M)

@@ -21,6 +21,7 @@ LAYERS = (
         "_command_line",
         "_digits",
         "_html",
+        "_palette",
         "_progress",
         "_provenance",
         "_renamed",

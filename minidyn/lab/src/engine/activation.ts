@@ -1,7 +1,7 @@
 // What activation.js does, two numbers at a time: AssemblyScript, which build.mjs compiles to WebAssembly.
 //
 // Every sum has the order that it has there, so both give the same bits. An instance holds one pattern in its memory,
-// which the page reads and writes where `arrange` has put the arrays. A row of the table, of the factors and of the sums
+// which compiled.js reads and writes where `arrange` has put the arrays. A row of the table, of the factors and of the sums
 // has nine numbers: four pairs and one.
 //
 // `update` first tests circles around blocks of 16 points. Only of the blocks that a unit's line may cut are the points
