@@ -102,8 +102,10 @@ def compile_kernels() -> None:
 def run_page(path: Path, cell_timeout: float) -> PageRun:
     """Run the cells of a page in a kernel of its own, in the page's folder; no cell may take more than the timeout."""
     notebook, error = myst_nb_reader_plugin(str(path)), None
+    begun: list[int] = []
     client = NotebookClient(
         notebook,
+        on_cell_execute=lambda cell, cell_index: begun.append(cell_index),
         timeout=cell_timeout,
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,  # times in the cells' metadata would change the key under which Sphinx looks for them
@@ -119,7 +121,7 @@ def run_page(path: Path, cell_timeout: float) -> PageRun:
         notebook=notebook,
         seconds=time.perf_counter() - started,
         core_seconds=_core_seconds() - busy,
-        failure=describe_failure(path, notebook, error),
+        failure=describe_failure(path, notebook, begun, error),
     )
 
 
@@ -129,14 +131,16 @@ def _core_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def describe_failure(path: Path, notebook: NotebookNode, error: Exception | None = None) -> str:
-    """The page, line and number of the cell that failed, and what it said; empty if none failed."""
-    executed = [number for number, cell in enumerate(notebook.cells) if cell.get("execution_count")]
-    for number in executed[-1:] if error else executed:
+def describe_failure(path: Path, notebook: NotebookNode, begun: list[int], error: Exception | None = None) -> str:
+    """The page, line and number of the cell that failed, and what it said; empty if none failed.
+
+    `begun` has the indices of the cells that were sent to the kernel. One that dies says nothing of its last cell.
+    """
+    for number in begun[-1:] if error else begun:
         message = str(error) if error else _stderr(notebook.cells[number])
         if message:
             line = notebook.metadata.source_map[number] + 1
-            return f"{_name(path)}:{line}, code cell {executed.index(number) + 1}: {strip_ansi(message)}"
+            return f"{_name(path)}:{line}, code cell {begun.index(number) + 1}: {strip_ansi(message)}"
     return f"{_name(path)}: {error}" if error else ""
 
 

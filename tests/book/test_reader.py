@@ -6,6 +6,7 @@ import pytest
 from notebook_folder import ROOT, edition_of, write_folder
 
 from tests import live_jupyterlab as jupyterlab
+from tests.expectations import expect
 
 pytestmark = pytest.mark.browser
 
@@ -51,9 +52,9 @@ def test_a_reader_of_the_index_can_play_change_save_and_go_on(browser, serve, no
 
     assert jupyterlab.scroll_to(page, "explore(")
     page.locator(f"{ACTIVE} .minidyn-still").wait_for(timeout=jupyterlab.PATIENCE)
-    assert "width = 30" in page.locator(f"{ACTIVE} .minidyn-still").text_content()
+    expect(page.locator(f"{ACTIVE} .minidyn-still")).to_contain_text("width = 30")
     assert jupyterlab.scroll_to(page, "seeds = load(")
-    assert "6 times 7 is 42" in page.locator(f"{ACTIVE} .jp-Cell-outputArea").text_content()
+    expect(page.locator(f"{ACTIVE} .jp-Cell-outputArea")).to_contain_text("6 times 7 is 42")
     assert jupyterlab.run_all(page) == []
     move_slider(page)
     page.context.close()

@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from minidyn.lab import Lab, state
+from tests.expectations import expect, starts_with
 from tests.lab.test_lab import LAB, PAGE, open_lab, wait_until_paused  # noqa: F401
 
 SMALL = "H=10&A=5&T=100&until=400&rest=0&speed=max&seed=3"
@@ -119,11 +120,11 @@ def test_the_run_waits_until_the_reader_has_committed(open_lab):  # noqa: F811
     page.wait_for_timeout(300)
     assert page.evaluate("lab.session.step") == 0
     assert page.evaluate("lab.host.shadowRoot.activeElement.getAttribute('aria-valuetext')") == "not chosen yet"
-    assert "Your guess first" in page.get_by_role("status").text_content()
+    expect(page.get_by_role("status")).to_contain_text("Your guess first")
     commit = page.get_by_role("button", name="Commit and run")
-    assert commit.is_disabled()
+    expect(commit).to_be_disabled()
     page.get_by_role("slider", name="left run").press("ArrowRight")
-    assert commit.is_disabled()
+    expect(commit).to_be_disabled()
     page.get_by_role("slider", name="right run").press("Home")
     commit.press("Enter")
     page.wait_for_function("lab.guess.truths")
@@ -132,7 +133,7 @@ def test_the_run_waits_until_the_reader_has_committed(open_lab):  # noqa: F811
     assert page.evaluate("lab.guess.truths") == pytest.approx(truths)
     sentence = page.locator(".guess-heading").text_content()
     assert sentence.startswith(f"Validation accuracy at step 300: left run {truths[0]:.1%}, you guessed 50.5%")
-    assert sentence in page.get_by_role("status").text_content()
+    expect(page.get_by_role("status")).to_contain_text(sentence)
     page.get_by_role("button", name="Play").click()
     page.wait_for_function("lab.session.step === 400")
 
@@ -178,9 +179,9 @@ def test_a_guess_of_the_first_burst_is_compared_with_its_step(open_lab):  # noqa
     page.get_by_role("button", name="Commit and run").click()
     page.wait_for_function("lab.guess.truths", timeout=60_000)
     step = page.evaluate("lab.guess.truths[0]")
-    assert page.locator(".says").text_content().startswith(f"Period 2 since step {step:,}")
+    expect(page.locator(".says")).to_have_text(starts_with(f"Period 2 since step {step:,}"))
     guessed = page.evaluate("lab.guess.values[0]")
-    assert f"You guessed step {guessed:,}; the burst began at step {step:,}." in page.locator(".guess").text_content()
+    expect(page.locator(".guess")).to_contain_text(f"You guessed step {guessed:,}; the burst began at step {step:,}.")
 
 
 @pytest.mark.browser
@@ -252,7 +253,7 @@ def test_a_run_that_is_sent_past_the_guess_says_so_and_can_be_guessed_again(open
     wait_until_paused(page)
     page.evaluate("lab.set({ step: 350 })")
     page.wait_for_function("lab.session.step === 350")
-    assert page.locator(".guess-heading").text_content().startswith("The run went past without a guess.")
+    expect(page.locator(".guess-heading")).to_have_text(starts_with("The run went past without a guess."))
     page.get_by_role("button", name="Guess again").click()
     wait_until_paused(page)
     assert waits(page)
@@ -266,7 +267,7 @@ def test_a_run_that_diverges_ends_the_wait_for_the_truth(open_lab):  # noqa: F81
     page.get_by_role("slider", name="loss F", exact=True).press("End")
     page.get_by_role("button", name="Commit and run").click()
     page.wait_for_function("lab.guess.truths")
-    assert "Loss F at step 5,000: diverged, you guessed 10." in page.locator(".guess-heading").text_content()
+    expect(page.locator(".guess-heading")).to_contain_text("Loss F at step 5,000: diverged, you guessed 10.")
 
 
 @pytest.mark.browser

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests import live_jupyterlab as jupyterlab
+from tests.expectations import expect
 
 pytestmark = pytest.mark.browser
 
@@ -112,11 +113,11 @@ def test_two_views_are_one_run(page, serve):
     jupyterlab.open_notebook(page, serve, "twice.ipynb")
     assert jupyterlab.run_all(page) == []
     wait_for(page, "lab.history.sizes['step'] == 301")
-    assert page.get_by_role("group", name="Training lab").count() == 1
+    expect(page.get_by_role("group", name="Training lab")).to_have_count(1)
     page.get_by_role("button", name="Bring it here").click()
     page.get_by_text("step 300", exact=True).wait_for(timeout=jupyterlab.PATIENCE)
-    assert page.get_by_role("group", name="Training lab").count() == 1
-    assert page.get_by_role("button", name="Bring it here").count() == 1
+    expect(page.get_by_role("group", name="Training lab")).to_have_count(1)
+    expect(page.get_by_role("button", name="Bring it here")).to_have_count(1)
     assert ask(page, "lab.history.sizes['step']") == 301
     jupyterlab.in_kernel(page, "lab.until = 400; lab.playing = True")
     wait_for(page, "lab.history.sizes['step'] == 401")
@@ -131,7 +132,7 @@ def test_a_lab_that_has_lost_its_kernel_says_so_and_stops(page, serve):
     page.get_by_text("Python is disconnected").wait_for(timeout=jupyterlab.PATIENCE)
     step = page.get_by_text(re.compile(r"^step \d")).text_content()
     page.wait_for_timeout(1000)
-    assert page.get_by_text(re.compile(r"^step \d")).text_content() == step
+    expect(page.get_by_text(re.compile(r"^step \d"))).to_have_text(step)
 
 
 def test_a_reopened_notebook_shows_a_still_picture_and_what_was_changed(browser, serve):
@@ -141,14 +142,14 @@ def test_a_reopened_notebook_shows_a_still_picture_and_what_was_changed(browser,
     assert jupyterlab.run_all(page) == []
     wait_for(page, "lab.step == 300 and lab._picture")
     still = page.locator(".minidyn-still")
-    assert not still.is_visible()
+    expect(still).to_be_hidden()
     jupyterlab.save_and_reopen(page, serve, "lab.ipynb")
     still.wait_for(timeout=jupyterlab.PATIENCE)
-    assert "Lab(amplitude=30.0, period=500, width=25" in still.text_content()
+    expect(still).to_contain_text("Lab(amplitude=30.0, period=500, width=25")
     assert page.evaluate("document.querySelector('.minidyn-still img').naturalWidth") > 200
-    assert not page.get_by_text("model not found").is_visible()
+    expect(page.get_by_text("model not found")).to_be_hidden()
     assert "amplitude=30" in jupyterlab.cell_source(page, 0)
     assert jupyterlab.run_all(page) == []
     wait_for(page, "lab.step == 300")
-    assert not still.is_visible()
+    expect(still).to_be_hidden()
     page.context.close()

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 import minidyn as md
 from minidyn.lab import state
+from tests.expectations import expect, starts_with
 
 pytestmark = pytest.mark.browser
 
@@ -122,7 +123,7 @@ def test_every_slider_changes_the_run(open_lab, label, name, key):
 def test_the_weights_of_figure_four_are_left_with_its_width_or_its_lack_of_a_seed(open_lab):
     page = open_lab("weights=figure4&clock=notebook&rest=65013&play=0")
     wait_until_paused(page)
-    assert page.get_by_label("preset").input_value() == "published"
+    expect(page.get_by_label("preset")).to_have_value("published")
     page.get_by_label("width").press("ArrowLeft")
     assert page.evaluate("[lab.state.width, lab.state.weights]") == [75, "seed"]
     page.evaluate("lab.set({ width: 100, weights: 'figure4' })")
@@ -217,7 +218,7 @@ def test_next_burst_stops_where_descent_is_unstable(open_lab):
     assert row(page, first)["unstable"] == 1
     sentence = page.evaluate("lab.says.textContent")
     assert re.match(r"Period 2 from step [\d,]+ to step [\d,]+; then|F reversed from step", sentence)
-    assert page.get_by_role("status").text_content().startswith(sentence)
+    expect(page.get_by_role("status")).to_have_text(starts_with(sentence))
     assert page.evaluate("lab.state.window") == "1000"
     page.get_by_role("button", name="Next burst").click()
     page.wait_for_function("first => lab.session.step > first", arg=first)
@@ -231,24 +232,24 @@ def test_starting_over_shows_the_window_from_before_the_burst(open_lab):
     page.wait_for_function("lab.state.window === '1000'")
     page.get_by_role("button", name="Start over").click()
     page.wait_for_function("lab.state.window === 'run' && lab.session.step === 0")
-    assert page.get_by_text("Period 2 from").count() == 0
+    expect(page.get_by_text("Period 2 from")).to_have_count(0)
 
 
 def test_parts_that_are_not_first_stand_behind_more(open_lab):
     page = open_lab("H=10&A=30&T=400&play=0&first=map,dF,sharpness,play,reset,burst")
     run_to(page, 300)
-    assert page.get_by_role("slider", name="Change of F").is_visible()
-    assert page.get_by_label("amplitude A").is_hidden()
-    assert page.get_by_role("button", name="One step").is_hidden()
+    expect(page.get_by_role("slider", name="Change of F")).to_be_visible()
+    expect(page.get_by_label("amplitude A")).to_be_hidden()
+    expect(page.get_by_role("button", name="One step")).to_be_hidden()
     page.get_by_text("More", exact=True).click()
-    assert page.get_by_label("amplitude A").is_visible()
-    assert page.get_by_role("slider", name="Loss F").is_visible()
+    expect(page.get_by_label("amplitude A")).to_be_visible()
+    expect(page.get_by_role("slider", name="Loss F")).to_be_visible()
     page.get_by_role("button", name="One step").click()
     page.wait_for_function("lab.session.step === 301")
     page.evaluate("lab.set({ first: '' })")
-    assert page.get_by_text("More", exact=True).is_hidden()
-    assert page.get_by_label("amplitude A").is_visible()
-    assert page.get_by_role("group", name="Run", exact=True).get_by_role("button").count() == 4
+    expect(page.get_by_text("More", exact=True)).to_be_hidden()
+    expect(page.get_by_label("amplitude A")).to_be_visible()
+    expect(page.get_by_role("group", name="Run", exact=True).get_by_role("button")).to_have_count(4)
 
 
 def test_changes_after_odd_and_even_steps_have_two_colours(open_lab):
@@ -282,10 +283,10 @@ def test_charts_are_read_with_the_keyboard(open_lab):
     chart = page.get_by_role("slider", name="Loss F")
     chart.press("Home")
     page.wait_for_function("lab.cursor === 0 && !lab.dirty")
-    assert chart.get_attribute("aria-valuetext").startswith("step 0: ")
+    expect(chart).to_have_attribute("aria-valuetext", starts_with("step 0: "))
     chart.press("ArrowRight")
     page.wait_for_function("lab.cursor > 0 && !lab.dirty")
-    assert int(chart.get_attribute("aria-valuenow")) == page.evaluate("lab.cursor")
+    expect(chart).to_have_attribute("aria-valuenow", str(page.evaluate("lab.cursor")))
     chart.press("Escape")
     page.wait_for_function("lab.cursor === null")
 
@@ -331,12 +332,12 @@ def test_side_by_side_runs_start_alike(open_lab):
 
 def test_hide_and_only_choose_the_parts(open_lab):
     page = open_lab("only=gamma,A,play&H=4&play=0")
-    assert page.get_by_role("slider").count() == 2
-    assert page.get_by_role("button").count() == 1
+    expect(page.get_by_role("slider")).to_have_count(2)
+    expect(page.get_by_role("button")).to_have_count(1)
     page.evaluate("lab.set({ only: '', hide: 'A,map' })")
-    assert page.get_by_label("amplitude A").count() == 1
-    assert page.get_by_label("amplitude A").is_hidden()
-    assert page.get_by_role("slider").count() == 10
+    expect(page.get_by_label("amplitude A")).to_have_count(1)
+    expect(page.get_by_label("amplitude A")).to_be_hidden()
+    expect(page.get_by_role("slider")).to_have_count(10)
 
 
 def test_every_part_can_be_shown_alone(open_lab):
@@ -362,7 +363,7 @@ def test_a_run_pauses_at_its_end(open_lab):
     page = open_lab("H=10&until=60&speed=max")
     wait_until_paused(page)
     assert step(page) == 60
-    assert page.get_by_role("status").text_content().startswith("The run is over.")
+    expect(page.get_by_role("status")).to_have_text(starts_with("The run is over."))
 
 
 def test_with_reduced_motion_the_lab_starts_paused(browser, tmp_path):
@@ -382,7 +383,7 @@ def test_without_scripts_the_fallback_stands(browser, tmp_path):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
-    assert page.get_by_text("No scripts.").is_visible()
+    expect(page.get_by_text("No scripts.")).to_be_visible()
     context.close()
 
 

@@ -14,6 +14,7 @@ import minidyn as md
 
 pytest.importorskip("anywidget")
 from minidyn.lab import Lab, samples
+from tests.expectations import expect
 from tests.lab.conftest import LAB
 
 COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
@@ -141,6 +142,6 @@ def test_the_lab_trains_and_shows_them(page, tmp_path):
     assert "of 67 samples correct" in page.evaluate("lab.panels[0].map.canvas.getAttribute('aria-label')")
     reach = 1.15 * float(np.abs(clouds(0).x).max())
     assert page.evaluate("lab.panels[0].map.halfWidth") == pytest.approx(reach)
-    assert page.get_by_label("Noise", exact=False).count() == 0 or not page.get_by_label("Noise").first.is_visible()
+    expect(page.get_by_label("Noise").first).to_be_hidden()
     page.evaluate("lab.download(0)")
-    assert page.get_by_text("Files hold runs on the spirals only.").count() == 1
+    expect(page.get_by_text("Files hold runs on the spirals only.")).to_have_count(1)

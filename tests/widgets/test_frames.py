@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from minidyn import picture_grid, widgets
+from tests.expectations import expect
 
 
 def draw(slope):
@@ -89,8 +90,10 @@ def test_the_arrow_keys_change_picture_text_and_name(page, shown):
     slider, image = page.get_by_role("slider", name="slope"), page.locator("img")
     before = image.get_attribute("src")
     slider.press("ArrowRight")
-    assert image.get_attribute("src") == picture_grid.PICTURE + pictures(shown[0])[1] != before
-    assert image.get_attribute("alt") == "A curve. slope 2."
-    assert slider.get_attribute("aria-valuetext") == "2"
-    assert page.locator("output").text_content() == "2"
+    after = picture_grid.PICTURE + pictures(shown[0])[1]
+    expect(image).to_have_attribute("src", after)
+    assert after != before
+    expect(image).to_have_attribute("alt", "A curve. slope 2.")
+    expect(slider).to_have_attribute("aria-valuetext", "2")
+    expect(page.locator("output")).to_have_text("2")
     assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import live_jupyterlab as jupyterlab
+from tests.expectations import expect
 
 pytestmark = pytest.mark.browser
 
@@ -134,18 +135,18 @@ def test_a_reopened_notebook_shows_the_picture_with_its_settings(browser, serve)
     assert jupyterlab.run_all(page) == []
     wait_for_picture(page)
     still = page.locator(".minidyn-still")
-    assert not still.is_visible()
+    expect(still).to_be_hidden()
     before = source(page)
     jupyterlab.move_slider(page, "power", 1)
     jupyterlab.wait_for_other_picture(page, before)
     jupyterlab.save_and_reopen(page, serve, "explore.ipynb")
     still.wait_for(timeout=jupyterlab.PATIENCE)
-    assert "power = 3, seconds = 0.0, as it was when this notebook was saved" in still.text_content()
+    expect(still).to_contain_text("power = 3, seconds = 0.0, as it was when this notebook was saved")
     assert page.evaluate("document.querySelector('.minidyn-still img').naturalWidth") > 200
-    assert not page.get_by_text("model not found").is_visible()
+    expect(page.get_by_text("model not found")).to_be_hidden()
     assert jupyterlab.run_all(page) == []
     wait_for_picture(page)
-    assert not still.is_visible()
+    expect(still).to_be_hidden()
     page.context.close()
 
 

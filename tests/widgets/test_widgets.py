@@ -13,6 +13,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from minidyn import explorer, picture_grid, widgets
+from tests.expectations import expect
 
 
 @pytest.fixture
@@ -189,12 +190,12 @@ def test_keys_choose_picture_description_and_reading_by_both_controls(page, show
     image = page.locator("img")
     page.get_by_role("slider", name="power").press("End")
     page.get_by_role("combobox", name="scale").select_option("log")
-    assert image.get_attribute("src") == picture_grid.PICTURE + pictures[-1]
-    assert image.get_attribute("alt") == "A curve. power 3, scale log. 3 log"
-    assert page.locator(".minidyn-reading").text_content() == "3 log"
-    assert page.locator("output").text_content() == "3"
+    expect(image).to_have_attribute("src", picture_grid.PICTURE + pictures[-1])
+    expect(image).to_have_attribute("alt", "A curve. power 3, scale log. 3 log")
+    expect(page.locator(".minidyn-reading")).to_have_text("3 log")
+    expect(page.locator("output")).to_have_text("3")
     page.get_by_role("slider", name="power").press("ArrowLeft")
-    assert image.get_attribute("src") == picture_grid.PICTURE + pictures[3]
+    expect(image).to_have_attribute("src", picture_grid.PICTURE + pictures[3])
 
 
 @pytest.mark.usefixtures("live")
