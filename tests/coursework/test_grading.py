@@ -128,7 +128,8 @@ LOST = {
 def test_each_loses_what_is_broken_and_the_report_says_why(odd, student):
     lost, sentence = LOST[student]
     line = odd[student]
-    assert line.tests == {n: 0.0 if n.removeprefix("test-") in lost else p for n, p in auto("ps1").items()}
+    points = {n: 0.0 if n.removeprefix("test-") in lost else p for n, p in auto("ps1").items()}
+    assert line.tests == points, line.remarks
     assert line.score == sum(line.tests.values())
     assert line.max_score == 30
     if sentence is None:

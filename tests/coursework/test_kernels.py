@@ -1,5 +1,7 @@
 """A student's kernel: what cells may do to it, what they cost, and what runs all the same."""
 
+from typing import ClassVar
+
 import nbformat
 import numpy as np
 import pytest
@@ -62,6 +64,70 @@ def test_the_cells_around_it_run(way, code, error):
     assert errors == ([error] if error is not None else [])
     assert done.cells[2].outputs[-1].data["text/plain"] == "2"
     assert [out.get("text") for out in done.cells[3].outputs] == ["right\n"]
+
+
+class Unlucky(kernel.Kernel):
+    """A kernel that something outside ends, as a machine without memory does, each time a cell of `cells` runs."""
+
+    cells: ClassVar[tuple[str, ...]] = ()
+    accidents: ClassVar[list[str]] = []
+
+    def run(self, code):
+        if code in self.cells and code not in self.accidents:
+            self.accidents.append(code)
+            self._process.kill()
+        return super().run(code)
+
+    def look(self, name):
+        if name in self.cells and name not in self.accidents:
+            self.accidents.append(name)
+            self._process.kill()
+        return super().look(name)
+
+
+@pytest.mark.parametrize("name", ["a = 1", "a"])
+def test_an_accident_of_the_machine_costs_no_points(way, monkeypatch, name):
+    monkeypatch.setattr(kernel, "Kernel", type("_", (Unlucky,), {"cells": (name,), "accidents": []}))
+    cells = ["a = 1", "a = a + 1\na"]
+    notebook = marked(way, *cells, tests=TEST).notebook
+    assert [out.get("text") for out in notebook.cells[2].outputs] == ["right\n"]
+    assert notebook.cells[1].outputs[-1].data["text/plain"] == "2"
+
+
+def test_a_last_cell_gets_its_other_try_too(way, monkeypatch):
+    monkeypatch.setattr(kernel, "Kernel", type("_", (Unlucky,), {"cells": ("'the end'",), "accidents": []}))
+    done = marked(way, "a = 2", "'the end'").notebook
+    assert done.cells[1].outputs[-1].data["text/plain"] == "'the end'"
+
+
+@pytest.mark.parametrize(("running", "waited"), [(True, 0.0), (False, 1.0)])
+def test_waiting_for_a_processor_costs_a_student_nothing(monkeypatch, running, waited):
+    now, usage = [0.0], kernel._Usage(memory=0, cpu=0.0, running=running)
+    monkeypatch.setattr(kernel.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(kernel, "_usage", lambda process: usage)
+    clock = kernel._Clock(1, allowed=20, reason="ran on")
+    for now[0] in np.arange(0.1, 2.01, 0.1):
+        clock.look()
+    assert clock.used == pytest.approx(waited)
+    now[0] += 100  # the grader itself was kept from looking
+    clock.look()
+    assert clock.used == pytest.approx(waited + (not running) * kernel.LONGEST_BEAT / 2)
+
+
+def test_an_error_in_a_cell_costs_the_next_nothing(running, monkeypatch):
+    asked = []
+    execute = running._client.execute
+    monkeypatch.setattr(
+        running._client, "execute", lambda *a, **k: asked.append(k["stop_on_error"]) or execute(*a, **k)
+    )
+    running.run("here = 3\n1 / 0")
+    assert running.look("here") == 3
+    assert asked == [False, False]
+
+
+def test_a_test_says_why_it_could_not_look_at_an_answer(way):
+    done = marked(way, "import numpy as np\na = np.zeros(10**6)", tests=TEST).notebook
+    assert "the answer must have at most" in done.cells[1].outputs[0].evalue
 
 
 def test_a_notebook_of_hanging_cells_ends_with_its_time(way):

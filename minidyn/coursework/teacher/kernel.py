@@ -29,6 +29,7 @@ from minidyn.coursework.teacher.sandbox import LONGEST_PATH, Limits, Place, Sand
 MESSAGE_BYTES = 2 * transfer.MAX_BYTES  # of a message: a larger one closes the connection
 WAITING_MESSAGES = 100  # that a socket keeps for the grader
 BEAT = 0.1  # seconds between two looks at time and memory
+LONGEST_BEAT = 1.0  # seconds that count between two looks: a grader that looks late was kept from it by the machine
 PRELUDE = "get_ipython().ask_exit = lambda: None"  # exit() in a cell ends nothing
 GARBLED = "the answer did not arrive as it was sent"
 CALL = "__import__('minidyn.coursework.transfer', fromlist=['answer'])"
@@ -37,8 +38,13 @@ CALL = "__import__('minidyn.coursework.transfer', fromlist=['answer'])"
 class Stopped(BaseException):
     """Raised if a kernel is over: the text says why, as the end of the sentence "this cell ...".
 
-    It is no `Exception`, since a test may catch those on behalf of an answer.
+    `again` says whether a second try may end better, since a machine that is short of memory or time does the same to
+    an honest notebook. It is no `Exception`, since a test may catch those on behalf of an answer.
     """
+
+    def __init__(self, text: str, *, again: bool = False):
+        super().__init__(text)
+        self.again = again
 
 
 class AnswerError(Exception):
@@ -50,25 +56,40 @@ class AnswerError(Exception):
 
 
 class _Clock:
-    """How much of its time one request has used: the CPU seconds of the student's processes, or half of the wall clock.
+    """How much of its time one request has used: the student's CPU seconds, or half of those in which none of it ran.
 
-    So a busy machine costs a student nothing, and a notebook that only waits still comes to its end.
+    What waits for a processor counts as running. So a busy machine costs a student nothing, and a notebook that only
+    waits still comes to its end.
+
+    Attributes
+    ----------
+    cpu, waited : float
+        Seconds at the last look: of CPU, and half of those without any.
     """
 
     def __init__(self, process: int, allowed: float, reason: str):
-        self.allowed, self.reason = allowed, reason
-        self._process, self._began, self._cpu = process, time.monotonic(), _usage(process).cpu
+        self.allowed, self.reason, self.cpu, self.waited = allowed, reason, 0.0, 0.0
+        self._process, self._looked, self._before = process, time.monotonic(), _usage(process).cpu
 
-    def used(self, cpu: float) -> float:
-        return max(cpu - self._cpu, (time.monotonic() - self._began) / 2)
+    @property
+    def used(self) -> float:
+        return max(self.cpu, self.waited)
+
+    def look(self) -> _Usage:
+        now, usage = time.monotonic(), _usage(self._process)
+        if not usage.running:
+            self.waited += min(now - self._looked, LONGEST_BEAT) / 2
+        self._looked, self.cpu = now, usage.cpu - self._before
+        return usage
 
 
 @dataclass(frozen=True)
 class _Usage:
-    """What a process and its descendants hold and have used: bytes, and seconds of CPU."""
+    """What a process and its descendants hold and have used: bytes, seconds of CPU, and whether one of them runs."""
 
     memory: int
     cpu: float
+    running: bool
 
 
 class Kernel:
@@ -77,7 +98,7 @@ class Kernel:
     Attributes
     ----------
     seconds_left : float
-        What is left of the notebook's time: CPU seconds of the kernel, or half of those that the grader waits for it.
+        What is left of the notebook's time: CPU seconds of the kernel, or half of those in which it does not run.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], client: BlockingKernelClient, limits: Limits):
@@ -95,7 +116,7 @@ class Kernel:
         """
         outputs: list[Any] = []
         with self._timed() as clock:
-            for message in self._messages(self._client.execute(code, allow_stdin=False), clock):
+            for message in self._messages(self._sent(code), clock):
                 self._take(message, outputs)
         return outputs
 
@@ -130,7 +151,7 @@ class Kernel:
         """Wait until the kernel answers on all channels."""
         clock = _Clock(self._process.pid, seconds, "did not start")
         while True:
-            request = self._client.execute(PRELUDE, silent=False, store_history=False, allow_stdin=False)
+            request = self._sent(PRELUDE, store_history=False)
             if any(message.get("msg_type") == "execute_input" for message in self._messages(request, clock)):
                 return
 
@@ -147,13 +168,18 @@ class Kernel:
         try:
             yield clock
         finally:
-            self.seconds_left -= clock.used(_usage(self._process.pid).cpu)
+            clock.look()
+            self.seconds_left -= clock.used
 
     def _evaluate(self, expression: str) -> str:
         with self._timed() as clock:
-            request = self._client.execute("", silent=True, user_expressions={"value": expression}, allow_stdin=False)
+            request = self._sent("", silent=True, user_expressions={"value": expression})
             content = self._reply(request, clock)
         return _value(content)
+
+    def _sent(self, code: str, **settings: Any) -> str:
+        """The name of a request. An error in one must not cost the next: the kernel would drop what waits."""
+        return self._client.execute(code, allow_stdin=False, stop_on_error=False, **settings)
 
     def _reply(self, request: str, clock: _Clock) -> Any:
         """The content of the reply to a request."""
@@ -189,7 +215,7 @@ class Kernel:
             message = receive(timeout=BEAT)
         except Empty:
             if self._process.poll() is not None:
-                raise Stopped("ended the kernel") from None
+                raise Stopped("ended the kernel", again=True) from None
         except Exception:  # what was sent is no message
             pass
         self._check(clock)
@@ -200,9 +226,9 @@ class Kernel:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + BEAT
-        usage = _usage(self._process.pid)
-        if clock.used(usage.cpu) > clock.allowed:
-            raise Stopped(clock.reason)
+        usage = clock.look()
+        if clock.used > clock.allowed:
+            raise Stopped(clock.reason, again=clock.cpu <= clock.allowed)
         if usage.memory > self._limits.memory:
             raise Stopped(f"used more than {self._limits.memory / 2**30:.3g} GB of memory")
 
@@ -254,7 +280,7 @@ def _is_idle(message: Any) -> bool:
 
 
 def _usage(process: int) -> _Usage:
-    memory, cpu = 0, 0.0
+    memory, cpu, running = 0, 0.0, False
     with suppress(psutil.Error):
         root = psutil.Process(process)
         for member in (root, *root.children(recursive=True)):
@@ -262,7 +288,8 @@ def _usage(process: int) -> _Usage:
                 memory += member.memory_info().rss
                 times = member.cpu_times()
                 cpu += times.user + times.system + times.children_user + times.children_system
-    return _Usage(memory, cpu)
+                running = running or member.status() == psutil.STATUS_RUNNING
+    return _Usage(memory, cpu, running)
 
 
 def _add(outputs: list[Any], output: Any) -> None:

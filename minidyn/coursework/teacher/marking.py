@@ -26,7 +26,8 @@ from minidyn.coursework.teacher.sandbox import Limits, Place, Sandbox, place
 
 STRUCK = "Struck out"  # the name of the error that stands in a cell that was given up
 BEFORE = -1  # the place of what happens before the first cell
-RESTARTS = 6  # of a notebook whose cells end the kernel
+RESTARTS = 12  # of a notebook whose cells end the kernel
+TRIES = 2  # of a cell that ends the kernel, or waits too long: the machine may have been short of memory or time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +114,8 @@ def mark(notebook: Any, tests: Tests, identity: Identity, workshop: Workshop) ->
     Parameters
     ----------
     notebook : notebook
-        Made whole by `repair`. A cell that hangs or ends the kernel is struck out, and the notebook runs again without
-        it, as long as there is time.
+        Made whole by `repair`. A cell that hangs or ends the kernel, twice where the machine may be at fault, is struck
+        out, and the notebook runs again without it, as long as there is time.
     tests : Tests
     identity : Identity
     workshop : Workshop
@@ -133,25 +134,28 @@ def mark(notebook: Any, tests: Tests, identity: Identity, workshop: Workshop) ->
                 with kernel.start(workshop.sandbox, here, workshop.limits) as running, marking.charged(running):
                     marking.run(running)
         except kernel.Stopped as stopped:
-            marking.strike(str(stopped))
+            marking.stopped(stopped)
     return marking.result()
 
 
 class _Marking:
-    """The state of one notebook's marking: which cells are done, and which were struck out."""
+    """The state of one notebook's marking: which cells are done, which stopped the kernel, and which are struck out."""
 
     def __init__(self, notebook: Any, tests: Tests, identity: Identity, limits: Limits):
         self.cells, self.notebook = notebook.cells, notebook
         self.tests, self.identity, self.limits = tests, identity, limits
         self.remarks: list[str] = []
         self.outputs: dict[int, list[Any]] = {}
-        self.struck: dict[int, str] = {}
+        self.stops: dict[int, list[str]] = {}  # by cell: why each try ended before the cell did
+        self.struck: set[int] = set()
         self.current, self.seconds_left, self.starts = BEFORE, limits.seconds, 0
 
     def unfinished(self) -> bool:
-        """Whether there are tests to run, and time to do it; the first start runs everything."""
-        waiting = [i for i, cell in enumerate(self.cells) if is_test(cell) and i not in self.outputs]
-        return self.starts == 0 or bool(waiting and self.starts <= RESTARTS and self.seconds_left > 0)
+        """Whether there are tests to run or a cell to try again, and time to do it; the first start runs everything."""
+        tests = {i for i, cell in enumerate(self.cells) if is_test(cell)}
+        waiting = (tests | self.stops.keys()) - self.outputs.keys() - self.struck - {BEFORE}
+        may = self.starts <= RESTARTS and self.seconds_left > 0 and BEFORE not in self.struck
+        return self.starts == 0 or bool(waiting and may)
 
     def run(self, running: kernel.Kernel) -> None:
         """Run all cells that were not struck out, in a fresh kernel."""
@@ -170,17 +174,18 @@ class _Marking:
         finally:
             self.seconds_left = running.seconds_left
 
-    def strike(self, reason: str) -> None:
-        """Give up the cell that was running."""
-        why = f"the kernel {reason}" if self.current == BEFORE else f"this cell {reason}"
-        self.struck[self.current] = why
-        self.outputs.setdefault(self.current, [_error(STRUCK, why)])
+    def stopped(self, reason: kernel.Stopped) -> None:
+        """Give up the cell that was running, unless it deserves another try."""
+        why = f"{'the kernel' if self.current == BEFORE else 'this cell'} {reason}"
+        self.stops.setdefault(self.current, []).append(why)
+        if not reason.again or len(self.stops[self.current]) == TRIES:
+            self.struck.add(self.current)
         self.current = BEFORE
 
     def result(self) -> Marked:
         for index, cell in enumerate(self.cells):
             if cell.cell_type == "code":
-                cell.outputs = self.outputs[index] if index in self.outputs else [self._not_run()]
+                cell.outputs = self.outputs[index] if index in self.outputs else self._without(index)
         return Marked(self.notebook, list(dict.fromkeys(self.remarks)))
 
     def _outputs(self, index: int, running: kernel.Kernel) -> list[Any]:
@@ -191,9 +196,12 @@ class _Marking:
             return self.outputs[index]
         return self._test(build.name_of(cell), running)
 
-    def _not_run(self) -> Any:
-        reasons = "; ".join(f"{self._place(index)}: {why}" for index, why in self.struck.items())
-        return _error(STRUCK, f"not run, for the notebook had stopped ({reasons})")
+    def _without(self, index: int) -> list[Any]:
+        """What stands in a cell that has not come to its end."""
+        if index in self.stops:
+            return [_error(STRUCK, self.stops[index][-1])]
+        reasons = "; ".join(f"{self._place(index)}: {whys[-1]}" for index, whys in self.stops.items())
+        return [_error(STRUCK, f"not run, for the notebook had stopped ({reasons})")]
 
     def _place(self, index: int) -> str:
         if index == BEFORE:
@@ -223,9 +231,12 @@ class _Marking:
             if name in self.imported:
                 names[name] = self.imported[name]
             else:
-                with contextlib.suppress(kernel.AnswerError):  # the test says that it is not there
+                try:
                     names[name] = self._student(name, self._looked_up(name, running))
-        return names
+                except kernel.AnswerError as error:
+                    if error.name != "NameError":
+                        raise
+        return names  # the test says what is not there
 
     def _looked_up(self, name: str, running: kernel.Kernel) -> Any:
         value = running.look(name)
