@@ -132,7 +132,9 @@ class Lab(anywidget.AnyWidget):
         self._picture = ""  # the last one that the page sent, as a data address
         self._awaited: list[Arrival] = []
         self._page_thread: int | None = None  # the thread that takes over what the page says
+        self._lock = threading.RLock()  # the page's messages come in threads of their own
         self._view: str | None = None  # the view that sends the history: the last one that started over
+        self._openings: dict[str, int] = {}  # how often each view has started over
         self._runs: list[dict[str, Any]] = []
         self._columns = list(COLUMNS)
         self._rows: list[list[NDArray]] = []
@@ -193,15 +195,18 @@ class Lab(anywidget.AnyWidget):
             If `step` is not a whole number of at least 0, or lies beyond the step at which the lab pauses.
         """
         arrival = Arrival(check.integer("step", step, least=0, most=self.state["until"] or None))
-        self._awaited.append(arrival)
+        with self._lock:
+            self._awaited.append(arrival)
         self._announce()
         return arrival
 
     def _announce(self) -> None:
         """Complete what waits for a step that is reached."""
-        measured = [run[-1][-1, 0] if run else -1 for run in self._rows]
-        for arrival in [arrival for arrival in self._awaited if measured and min(measured) >= arrival.step]:
-            self._awaited.remove(arrival)
+        with self._lock:
+            measured = min(map(self._last_step, range(len(self._rows))), default=-1.0)
+            due = [arrival for arrival in self._awaited if measured >= arrival.step]
+            self._awaited = [arrival for arrival in self._awaited if arrival not in due]
+        for arrival in due:
             if arrival.set_running_or_notify_cancel():
                 arrival.set_result(self.history)
 
@@ -234,20 +239,35 @@ class Lab(anywidget.AnyWidget):
         return runs[0] if len(runs) == 1 else xr.concat(runs, xr.IndexVariable("run", range(len(runs))))
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Handle a message from the page: a run has started over, or rows have been measured."""
+        """Handle a message from the page: a picture, or what the runs have measured.
+
+        It may come late, or twice, since a message waits behind a cell that runs until the page has a way around it.
+        """
         if "picture" in content:
             self._picture = f"data:image/webp;base64,{base64.b64encode(buffers[0]).decode()}"
             self._still.exchange(*self._as_still())
-        elif "opened" in content:
-            self._view, self._runs, self._columns = content["view"], content["opened"], content["columns"]
+            return
+        with self._lock:
+            self._take(content, buffers)
+        self._announce()
+        self.send({"heard": content["number"]})
+
+    def _take(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        """Add the rows that are new, if they belong to the runs that were started last."""
+        view, opening = content["view"], content["opening"]
+        if opening > self._openings.get(view, 0):
+            self._view, self._openings[view] = view, opening
+            self._runs, self._columns = content["opened"], content["columns"]
             self._rows = [[] for _ in self._runs]
-        elif content["view"] == self._view:
-            for run, buffer in zip(content["runs"], buffers, strict=True):
-                if len(
-                    rows := np.frombuffer(buffer).reshape(-1, len(self._columns))
-                ):  # the page may have had none to send
-                    self._rows[run].append(rows)
-            self._announce()
+        if view != self._view or opening != self._openings[view]:
+            return
+        for run, buffer in zip(content["runs"], buffers, strict=True):
+            rows = np.frombuffer(buffer).reshape(-1, len(self._columns))
+            if len(new := rows[rows[:, 0] > self._last_step(run)]):
+                self._rows[run].append(new)
+
+    def _last_step(self, run: int) -> float:
+        return float(self._rows[run][-1][-1, 0]) if self._rows[run] else -1.0
 
     def _dataset(self, settings: Mapping[str, Any], messages: list[NDArray]) -> xr.Dataset:
         rows = np.concatenate([np.empty((0, len(self._columns))), *messages])

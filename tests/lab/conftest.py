@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).parents[2] / "minidyn" / "lab"
+COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
+
+
+def receive(lab, *measured, view="a", opening=1, number=1):
+    """Let the lab hear from a page what each of its runs has measured since the one before; none: one run opens."""
+    opened, runs = [lab.state] * max(1, len(measured)), list(range(len(measured)))
+    content = {"number": number, "view": view, "opening": opening, "opened": opened, "columns": COLUMNS, "runs": runs}
+    lab._receive(None, content, list(measured))
 
 
 @pytest.fixture

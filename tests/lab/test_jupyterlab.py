@@ -95,6 +95,23 @@ def test_a_cell_waits_for_a_step(page, serve, name):
     assert "Lab(amplitude=20.0, period=500, width=25" in printed
 
 
+LATE = """
+const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+const create = kernel.requestCreateSubshell.bind(kernel);
+kernel.requestCreateSubshell = (content) => ({
+  done: new Promise((resolve) => setTimeout(resolve, 3000)).then(() => create(content).done),
+});
+"""
+
+
+def test_a_cell_that_waits_hears_of_a_lab_whose_first_messages_are_stuck_behind_it(page, serve):
+    """Until the page has its own way to the kernel, a subshell, its messages wait for the cell that waits for them."""
+    jupyterlab.open_notebook(page, serve, "block.ipynb")
+    page.evaluate(f"() => {{ {LATE} }}")
+    assert jupyterlab.run_all(page) == []
+    wait_for(page, "lab.history.sizes['step'] == 301")
+
+
 def test_a_guess_that_python_asks_for_comes_before_the_run(page, serve):
     jupyterlab.open_notebook(page, serve, "lab.ipynb")
     assert jupyterlab.run_all(page) == []

@@ -15,9 +15,8 @@ import minidyn as md
 pytest.importorskip("anywidget")
 from minidyn.lab import Lab, samples
 from tests.expectations import expect
-from tests.lab.conftest import LAB
+from tests.lab.conftest import LAB, receive
 
-COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
 STEPS = 306
 SETTINGS = {"amplitude": 5.0, "period": 60, "learning_rate": 0.1, "width": 20}
 
@@ -70,17 +69,17 @@ def test_the_engine_follows_the_library_on_them(node, loss):
 
 def test_the_history_counts_them():
     lab = Lab(clouds(0), clouds(1, 40), width=20)
-    lab._receive(lab, {"view": "1", "opened": [lab.state], "columns": COLUMNS}, [])
+    receive(lab)
     row = np.array([0, 1.5, 33, 10, 0.2, 0.5, 0.5, 0.5])
-    lab._receive(lab, {"view": "1", "runs": [0]}, [memoryview(row.tobytes())])
+    receive(lab, memoryview(row.tobytes()))
     assert float(lab.history.accuracy[0]) == 33 / 67
     assert float(lab.history.validation_accuracy[0]) == 10 / 40
 
 
 def test_without_validation_samples_there_is_no_validation_accuracy():
     lab = Lab(clouds(0))
-    lab._receive(lab, {"view": "1", "opened": [lab.state], "columns": COLUMNS}, [])
-    lab._receive(lab, {"view": "1", "runs": [0]}, [memoryview(np.zeros(8).tobytes())])
+    receive(lab)
+    receive(lab, memoryview(np.zeros(8).tobytes()))
     assert np.isnan(lab.history.validation_accuracy).all()
     with pytest.raises(ValueError, match="guess 'accuracy@300' asks for the validation accuracy"):
         lab.guess = "accuracy@300"

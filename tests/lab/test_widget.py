@@ -13,8 +13,7 @@ import minidyn as md
 
 pytest.importorskip("anywidget")
 from minidyn.lab import Lab, state
-
-COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
+from tests.lab.conftest import receive
 
 
 def test_state_starts_at_the_defaults():
@@ -67,10 +66,10 @@ def test_python_sends_the_page_what_it_has_changed_and_no_more():
 def test_what_waits_for_a_step_is_told_once_it_is_measured():
     lab = Lab(amplitude=7, period=40)
     arrival = lab.reached(30)
-    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 20)])
+    receive(lab)
+    receive(lab, rows(0, 20))
     assert not arrival.done()
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(20, 50)])
+    receive(lab, rows(20, 50))
     assert arrival.result(0).sizes["step"] == 50
 
     async def wait():
@@ -84,10 +83,10 @@ def test_what_waits_for_a_step_is_told_once_it_is_measured():
 def test_a_message_without_rows_changes_nothing():
     lab = Lab()
     arrival = lab.reached(30)
-    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 0)])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 50)])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(50, 50)])
+    receive(lab)
+    receive(lab, rows(0, 0))
+    receive(lab, rows(0, 50))
+    receive(lab, rows(50, 50))
     assert arrival.result(0).sizes["step"] == lab.reached(40).result(0).sizes["step"] == 50
 
 
@@ -154,11 +153,11 @@ def rows(start, stop):
 
 def test_the_history_is_named_as_the_librarys():
     lab = Lab(amplitude=7, period=40, rest_from=0)
-    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
+    receive(lab)
     assert lab.history.sizes["step"] == 0
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 60)])
-    lab._receive(None, {"view": "other", "runs": [0]}, [rows(0, 5)])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(60, 120)])
+    receive(lab, rows(0, 60))
+    receive(lab, rows(0, 5), view="other", opening=0)
+    receive(lab, rows(60, 120))
     history, library = lab.history, library_history(steps=119)
     assert structure(history) == structure(library)
     np.testing.assert_array_equal(history.weights, library.weights)
@@ -183,8 +182,8 @@ def structure(history):
 
 def test_the_history_has_the_weights_of_the_notebooks_clock():
     lab = Lab(amplitude=7, period=40, rest_from=0, clock="notebook")
-    lab._receive(None, {"view": "a", "opened": [lab.state], "columns": COLUMNS}, [])
-    lab._receive(None, {"view": "a", "runs": [0]}, [rows(0, 120)])
+    receive(lab)
+    receive(lab, rows(0, 120))
     np.testing.assert_array_equal(lab.history.weights, md.Oscillation(7, 40, dwell=41).weights(np.arange(120)))
 
 
@@ -203,11 +202,91 @@ def test_the_history_of_two_runs_is_empty_before_the_first_step():
 
 def test_starting_over_clears_the_history():
     lab = Lab()
-    for _ in range(2):
-        lab._receive(None, {"view": "a", "opened": [lab.state, lab.state], "columns": COLUMNS}, [])
-        lab._receive(None, {"view": "a", "runs": [0, 1]}, [rows(0, 9), rows(0, 9)])
+    for opening in (1, 2):
+        receive(lab, rows(0, 9), rows(0, 9), opening=opening)
     assert dict(lab.history.sizes)["step"] == 9
     assert lab.history.loss.dims == ("run", "step")
+
+
+def test_a_message_that_comes_late_or_twice_changes_nothing():
+    """As if the first ones had waited behind a cell, and a later one had not."""
+    lab, sent = Lab(), []
+    lab.send = sent.append
+    arrival = lab.reached(30)
+    receive(lab, rows(0, 40), number=3)
+    assert arrival.result(0).sizes["step"] == 40
+    receive(lab, number=1)
+    receive(lab, rows(0, 20), number=2)
+    receive(lab, rows(0, 60), number=4)
+    np.testing.assert_array_equal(lab.history.step, range(60))
+    receive(lab, rows(0, 5), opening=2, number=6)
+    receive(lab, rows(60, 80), opening=1, number=5)
+    np.testing.assert_array_equal(lab.history.step, range(5))
+    assert sent == [{"heard": number} for number in (3, 1, 2, 4, 6, 5)]
+
+
+def test_the_view_that_started_over_last_has_the_history():
+    lab = Lab()
+    receive(lab, rows(0, 20), view="a", opening=3)
+    receive(lab, rows(0, 5), view="b")
+    receive(lab, rows(20, 40), view="a", opening=3)
+    assert lab.history.sizes["step"] == 5
+    receive(lab, rows(0, 7), view="a", opening=4)
+    assert lab.history.sizes["step"] == 7
+
+
+MAILBOX = """
+import { Mailbox } from "./mailbox.js";
+const sent = [];
+const mailbox = new Mailbox(({ number, opening, opened, runs }, buffers) =>
+  sent.push([number, opening, opened.length, runs, buffers.map((buffer) => [...new Float64Array(buffer)])]));
+"""
+
+
+def test_what_python_does_not_confirm_is_sent_again_after_ever_longer_pauses(node):
+    said = node(
+        MAILBOX
+        + """
+mailbox.open(["settings"], 0);
+mailbox.add(0, Float64Array.of(1, 2));
+for (let now = 100; now < 8000; now += 100) mailbox.post(now);
+mailbox.heard(1);  // an answer that comes late
+mailbox.add(0, Float64Array.of(3));
+mailbox.heard(4);
+mailbox.post(8000);
+mailbox.heard(5);
+mailbox.post(9000);
+say(sent);
+"""
+    )
+    assert [number for number, *_ in said] == [1, 2, 3, 4, 5]  # at 0, 1, 3 and 7 seconds; then what is new
+    assert said[0][1:] == [1, 1, [], []]
+    assert said[1][1:] == said[2][1:] == said[3][1:] == [1, 1, [0], [[1, 2]]]
+    assert said[4][1:] == [1, 1, [0], [[3]]]
+
+
+def test_starting_over_drops_what_was_under_way_and_a_message_stays_small(node):
+    said = node(
+        MAILBOX
+        + """
+mailbox.open(["settings"], 0);
+mailbox.add(0, Float64Array.of(1));
+mailbox.open(["settings", "others"], 10);
+mailbox.heard(1);
+mailbox.post(20);
+const before = sent.length;
+mailbox.heard(2);
+for (let k = 0; k < 5; k++) mailbox.add(k % 2, new Float64Array(2 ** 17));
+const sizes = [];
+for (let number = 3; number < 6; number++) {
+  mailbox.post(1000 * number);
+  sizes.push(sent.at(-1)[3].length);
+  mailbox.heard(number);
+}
+say([before, sent[1].slice(0, 4), sizes, mailbox.rows.length]);
+"""
+    )
+    assert said == [2, [2, 2, 2, []], [2, 2, 1], 0]
 
 
 def test_on_a_page_of_the_book_the_lab_is_an_element(monkeypatch):

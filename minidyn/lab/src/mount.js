@@ -2,7 +2,7 @@
 
 import { Lab } from "./page/lab.js";
 import { typed } from "./engine/task.js";
-import { COLUMNS } from "./rows.js";
+import { Mailbox } from "./mailbox.js";
 import { defaults, format, parse } from "./state.js";
 
 const LINK = /^#lab=(\d+)(?:&(.*))?$/;
@@ -60,14 +60,13 @@ class Shared {
     this.host = document.createElement("div");
     this.host.dataset.lmSuppressShortcuts = ""; // or JupyterLab takes the arrow keys from the sliders
     this.views = [];
-    this.unsent = [];
     this.lab = new Lab(this.host, model.get("state"), { data: samples(model.get("_samples")) });
-    this.id = String(Math.random());
+    this.mailbox = new Mailbox((content, buffers) => this.attempt(() => model.send(content, undefined, buffers)));
     this.lab.on("state", (state) => this.report(state));
     this.lab.on("rows", (message) => this.collect(message));
-    model.on("msg:custom", ({ set }) => set && this.lab.set(set));
+    model.on("msg:custom", ({ set, heard }) => (set ? this.lab.set(set) : this.mailbox.heard(heard)));
     model.on("comm_live_update", () => this.host.closest(".jupyter-widgets-disconnected") && this.disconnect());
-    this.timer = setInterval(() => this.send(), REPORT_EVERY);
+    this.timer = setInterval(() => this.mailbox.post(Date.now()), REPORT_EVERY);
     this.pictures = setInterval(() => this.sendPicture(), PICTURE_EVERY);
   }
 
@@ -102,17 +101,8 @@ class Shared {
   }
 
   collect({ opened, rows }) {
-    if (!opened) return this.unsent.push(...rows.map((values, run) => ({ run, values })));
-    this.unsent = [];
-    this.attempt(() => this.model.send({ view: this.id, opened, columns: COLUMNS }));
-  }
-
-  send() {
-    const { unsent } = this;
-    if (!unsent.length) return;
-    this.unsent = [];
-    const buffers = unsent.map(({ values }) => values.buffer);
-    this.attempt(() => this.model.send({ view: this.id, runs: unsent.map(({ run }) => run) }, undefined, buffers));
+    if (opened) this.mailbox.open(opened, Date.now());
+    else rows.forEach((values, run) => this.mailbox.add(run, values));
   }
 
   // The picture that a saved notebook shows without a kernel.
