@@ -391,10 +391,8 @@ export class Lab {
       if (shows(this.state, "map")) panel.map.draw(this.earlier?.runs[i].map ?? this.maps[i], this.theme);
     });
     if (late) this.refreshStatus();
-    if (now - (this.announced ?? 0) > ANNOUNCE_EVERY || !this.announced) {
-      this.announced = now;
-      this.announce();
-    }
+    const goesOn = session.mode !== "paused"; // what is said of a run that has stopped stays
+    if (!this.announced || (goesOn && now - this.announced > ANNOUNCE_EVERY)) this.announce();
   }
 
   // The valley is asked for with the next answer, now and then; a run that pauses shows its last one.
@@ -477,6 +475,7 @@ export class Lab {
   }
 
   announce(prefix = "") {
+    this.announced = performance.now();
     const { session, session: { step, records } } = this;
     const sentences = records.map((record, i) => {
       const row = record.row(step);
