@@ -248,23 +248,26 @@ class Lab(anywidget.AnyWidget):
             self._still.exchange(*self._as_still())
             return
         with self._lock:
-            self._take(content, buffers)
+            counts = self._take(content, buffers)
         self._announce()
-        self.send({"heard": content["number"]})
+        self.send({"heard": {"view": content["view"], "opening": content["opening"], "counts": counts}})
 
-    def _take(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Add the rows that are new, if they belong to the runs that were started last."""
+    def _take(self, content: dict[str, Any], buffers: list[memoryview]) -> list[int]:
+        """Add the rows that are new and leave no gap; the number of rows of each run that need not be sent again."""
         view, opening = content["view"], content["opening"]
         if opening > self._openings.get(view, 0):
             self._view, self._openings[view] = view, opening
             self._runs, self._columns = content["opened"], content["columns"]
             self._rows = [[] for _ in self._runs]
-        if view != self._view or opening != self._openings[view]:
-            return
-        for run, buffer in zip(content["runs"], buffers, strict=True):
-            rows = np.frombuffer(buffer).reshape(-1, len(self._columns))
-            if len(new := rows[rows[:, 0] > self._last_step(run)]):
+        current = view == self._view and opening == self._openings[view]
+        counts = [sum(map(len, run)) for run in self._rows] if current else [0] * len(content["opened"])
+        for run, start, buffer in zip(content["runs"], content["starts"], buffers, strict=True):
+            rows = np.frombuffer(buffer).reshape(-1, len(content["columns"]))
+            if current and len(new := rows[counts[run] - start :] if start <= counts[run] else rows[:0]):
                 self._rows[run].append(new)
+            if not current or start <= counts[run]:
+                counts[run] = max(counts[run], start + len(rows))
+        return counts
 
     def _last_step(self, run: int) -> float:
         return float(self._rows[run][-1][-1, 0]) if self._rows[run] else -1.0

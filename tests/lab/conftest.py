@@ -7,16 +7,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 LAB = Path(__file__).parents[2] / "minidyn" / "lab"
 COLUMNS = ["step", "F", "correct", "validationCorrect", "sharpness", "loss0", "loss1", "loss2"]
 
 
-def receive(lab, *measured, view="a", opening=1, number=1):
-    """Let the lab hear from a page what each of its runs has measured since the one before; none: one run opens."""
+def receive(lab, *measured, view="a", opening=1):
+    """Let the lab hear from a page what each of its runs has measured from some step on; nothing: one run opens."""
     opened, runs = [lab.state] * max(1, len(measured)), list(range(len(measured)))
-    content = {"number": number, "view": view, "opening": opening, "opened": opened, "columns": COLUMNS, "runs": runs}
+    starts = [int(np.frombuffer(rows)[0]) if len(rows) else 0 for rows in measured]
+    content = {"view": view, "opening": opening, "opened": opened, "columns": COLUMNS, "runs": runs, "starts": starts}
     lab._receive(None, content, list(measured))
 
 

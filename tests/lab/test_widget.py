@@ -213,16 +213,19 @@ def test_a_message_that_comes_late_or_twice_changes_nothing():
     lab, sent = Lab(), []
     lab.send = sent.append
     arrival = lab.reached(30)
-    receive(lab, rows(0, 40), number=3)
+    receive(lab, rows(20, 40))  # what it lacks before these is sent again with them
+    assert lab.history.sizes["step"] == 0
+    receive(lab, rows(0, 40))
     assert arrival.result(0).sizes["step"] == 40
-    receive(lab, number=1)
-    receive(lab, rows(0, 20), number=2)
-    receive(lab, rows(0, 60), number=4)
+    receive(lab)
+    receive(lab, rows(0, 20))
+    receive(lab, rows(10, 60))
     np.testing.assert_array_equal(lab.history.step, range(60))
-    receive(lab, rows(0, 5), opening=2, number=6)
-    receive(lab, rows(60, 80), opening=1, number=5)
+    receive(lab, rows(0, 5), opening=2)
+    receive(lab, rows(60, 80), opening=1)
     np.testing.assert_array_equal(lab.history.step, range(5))
-    assert sent == [{"heard": number} for number in (3, 1, 2, 4, 6, 5)]
+    heard = [(message["heard"]["opening"], *message["heard"]["counts"]) for message in sent]
+    assert heard == [(1, 0), (1, 40), (1, 40), (1, 40), (1, 60), (2, 5), (1, 80)]
 
 
 def test_the_view_that_started_over_last_has_the_history():
@@ -237,56 +240,72 @@ def test_the_view_that_started_over_last_has_the_history():
 
 MAILBOX = """
 import { Mailbox } from "./mailbox.js";
+import { WIDTH } from "./rows.js";
+let now;
 const sent = [];
-const mailbox = new Mailbox(({ number, opening, opened, runs }, buffers) =>
-  sent.push([number, opening, opened.length, runs, buffers.map((buffer) => [...new Float64Array(buffer)])]));
+const mailbox = new Mailbox(({ opening, runs, starts }, buffers) =>
+  sent.push([now, opening, runs, starts, buffers.map(({ byteLength }) => byteLength / 8 / WIDTH)]));
+const rows = (count) => new Float64Array(count * WIDTH);
+const hear = (...counts) => mailbox.heard({ view: mailbox.view, opening: mailbox.opening, counts }, now);
+function wait(until) {
+  while (now < until) mailbox.post((now += 100));
+}
+function open(...settings) {
+  mailbox.open(settings, (now = 0));
+}
 """
 
 
-def test_what_python_does_not_confirm_is_sent_again_after_ever_longer_pauses(node):
+def test_what_python_lacks_is_sent_again_after_ever_longer_pauses(node):
     said = node(
         MAILBOX
         + """
-mailbox.open(["settings"], 0);
-mailbox.add(0, Float64Array.of(1, 2));
-for (let now = 100; now < 8000; now += 100) mailbox.post(now);
-mailbox.heard(1);  // an answer that comes late
-mailbox.add(0, Float64Array.of(3));
-mailbox.heard(4);
-mailbox.post(8000);
-mailbox.heard(5);
-mailbox.post(9000);
+open("settings");
+mailbox.add(0, rows(3));
+wait(400);
+mailbox.add(0, rows(2));
+wait(8000);
+hear(3);
+wait(9500);
+hear(5);
+mailbox.add(0, rows(1));
+wait(9600);
 say(sent);
 """
     )
-    assert [number for number, *_ in said] == [1, 2, 3, 4, 5]  # at 0, 1, 3 and 7 seconds; then what is new
-    assert said[0][1:] == [1, 1, [], []]
-    assert said[1][1:] == said[2][1:] == said[3][1:] == [1, 1, [0], [[1, 2]]]
-    assert said[4][1:] == [1, 1, [0], [[3]]]
+    assert said[0] == [0, 1, [], [], []]
+    assert said[1:3] == [[100, 1, [0], [0], [3]], [500, 1, [0], [3], [2]]]  # what is new goes at once
+    assert said[3:6] == [[time, 1, [0, 0], [0, 3], [3, 2]] for time in (1000, 3000, 7000)]
+    assert said[6:] == [[9000, 1, [0], [3], [2]], [9600, 1, [0], [5], [1]]]
 
 
-def test_starting_over_drops_what_was_under_way_and_a_message_stays_small(node):
+def test_a_page_whose_opening_is_not_confirmed_says_it_again(node):
+    assert node(MAILBOX + "open('settings'); wait(3500); say(sent)") == [
+        [time, 1, [], [], []] for time in (0, 1000, 3000)
+    ]
+
+
+def test_starting_over_drops_what_was_under_way(node):
+    said = node(
+        MAILBOX + "open('a'); mailbox.add(0, rows(3)); wait(100); open('a', 'b'); hear(0, 0); wait(9000); say(sent)"
+    )
+    assert said == [[0, 1, [], [], []], [100, 1, [0], [0], [3]], [0, 2, [], [], []]]
+
+
+def test_a_message_stays_small_enough_for_the_server(node):
     said = node(
         MAILBOX
         + """
-mailbox.open(["settings"], 0);
-mailbox.add(0, Float64Array.of(1));
-mailbox.open(["settings", "others"], 10);
-mailbox.heard(1);
-mailbox.post(20);
-const before = sent.length;
-mailbox.heard(2);
-for (let k = 0; k < 5; k++) mailbox.add(k % 2, new Float64Array(2 ** 17));
-const sizes = [];
-for (let number = 3; number < 6; number++) {
-  mailbox.post(1000 * number);
-  sizes.push(sent.at(-1)[3].length);
-  mailbox.heard(number);
-}
-say([before, sent[1].slice(0, 4), sizes, mailbox.rows.length]);
+open("a", "b");
+hear(0, 0);
+for (let k = 0; k < 5; k++) mailbox.add(k % 2, rows(8000));
+wait(500);
+hear(24000, 16000);
+wait(9000);
+say(sent.slice(1).map(([, , ...what]) => what));
 """
     )
-    assert said == [2, [2, 2, 2, []], [2, 2, 1], 0]
+    assert said == [[[0, 1], [0, 0], [8000] * 2], [[0, 1], [8000] * 2, [8000] * 2], [[0], [16000], [8000]]]
 
 
 def test_on_a_page_of_the_book_the_lab_is_an_element(monkeypatch):

@@ -64,9 +64,10 @@ class Shared {
     this.mailbox = new Mailbox((content, buffers) => this.attempt(() => model.send(content, undefined, buffers)));
     this.lab.on("state", (state) => this.report(state));
     this.lab.on("rows", (message) => this.collect(message));
-    model.on("msg:custom", ({ set, heard }) => (set ? this.lab.set(set) : this.mailbox.heard(heard)));
+    model.on("msg:custom", ({ set }) => set && this.lab.set(set));
+    model.on("msg:custom", ({ heard }) => heard && this.mailbox.heard(heard, Date.now()));
     model.on("comm_live_update", () => this.host.closest(".jupyter-widgets-disconnected") && this.disconnect());
-    this.timer = setInterval(() => this.mailbox.post(Date.now()), REPORT_EVERY);
+    this.timer = setInterval(() => this.post(), REPORT_EVERY);
     this.pictures = setInterval(() => this.sendPicture(), PICTURE_EVERY);
   }
 
@@ -93,11 +94,16 @@ class Shared {
   }
 
   report(state) {
+    if (!state.playing) this.post(); // so that Python has the steps of which the state speaks
     this.attempt(() => {
       this.model.set("state", { ...state });
       this.model.save_changes();
     });
     this.changed = true;
+  }
+
+  post() {
+    if (this.mailbox.opened) this.mailbox.post(Date.now());
   }
 
   collect({ opened, rows }) {
