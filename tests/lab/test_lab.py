@@ -58,6 +58,7 @@ def wait_until_paused(page):
 
 
 def row(page, step):
+    page.wait_for_function("step => lab.session.records[0]?.seen > step", arg=step, timeout=60_000)
     return page.evaluate("step => lab.session.records[0].row(step)", step)
 
 
@@ -144,7 +145,8 @@ def test_seeds_change_the_run(open_lab, label):
     before = row(page, 0)
     page.get_by_label(label).fill("7")
     page.keyboard.press("Enter")
-    page.wait_for_function("before => lab.session.records[0].row(0).F !== before", arg=before["F"])
+    page.wait_for_function("lab.state.step === 0 && (lab.state.seed === 7 || lab.state.data_seed === 7)")
+    assert row(page, 0)["F"] != before["F"]
 
 
 def test_a_link_restores_the_run_exactly(open_lab):
