@@ -23,7 +23,9 @@ from pathlib import Path
 import nbformat
 
 SETTINGS = Path(__file__).parents[1] / "book" / "_jupyter"  # as `make lab` has them
-PATIENCE = 60_000  # milliseconds that a kernel may take
+PATIENCE = 120_000  # milliseconds that a kernel may take
+CLICK = 30_000  # milliseconds until a double click that JupyterLab has lost, while it drew its list anew, is repeated
+OPEN = "path => window.jupyterapp?.shell.currentWidget?.context?.path === path"
 # JupyterLab draws cells one by one, and its cell toolbar stumbles over one that is selected too early.
 READY = """path => {
   const panel = window.jupyterapp?.shell.currentWidget;
@@ -99,8 +101,18 @@ def open_notebook(page, lab, path):
     """Double-click a notebook in the file browser; wait until its cells are drawn and its kernel is ready."""
     folder, _, name = path.rpartition("/")
     page.goto(lab(folder))
-    page.locator(".jp-DirListing-item").get_by_text(name, exact=True).dblclick(timeout=PATIENCE)
+    for _ in range(PATIENCE // CLICK):
+        page.locator(".jp-DirListing-item").get_by_text(name, exact=True).dblclick(timeout=PATIENCE)
+        with contextlib.suppress(_timeout()):
+            page.wait_for_function(OPEN, arg=path, timeout=CLICK)
+            break
     await_ready(page, path)
+
+
+def _timeout():
+    from playwright.sync_api import TimeoutError  # here, since the quick tests run without it
+
+    return TimeoutError
 
 
 def await_ready(page, path):
