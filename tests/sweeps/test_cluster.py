@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import minidyn as md
+from tests.sweeps.stored import stored_runs
 
 distributed = pytest.importorskip("distributed")
 
@@ -51,6 +52,4 @@ def test_a_worker_killed_on_the_way_changes_nothing(client, tmp_path):
     assert killed
     assert 2 <= killed[0] < 10  # mid-sweep: there are at least 10 chunks
     xr.testing.assert_equal(there, here)
-    # Each run is stored once; a chunk that takes long is written in parts.
-    ends = [map(int, path.stem.split("-")[1:]) for path in store.glob("chunk-*.nc")]
-    assert sorted(number for first, last in ends for number in range(first, last + 1)) == list(range(80))
+    assert stored_runs(store) == list(range(80))  # each run once
