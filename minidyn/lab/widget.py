@@ -263,10 +263,12 @@ class Lab(anywidget.AnyWidget):
         counts = [sum(map(len, run)) for run in self._rows] if current else [0] * len(content["opened"])
         for run, start, buffer in zip(content["runs"], content["starts"], buffers, strict=True):
             rows = np.frombuffer(buffer).reshape(-1, len(content["columns"]))
-            if current and len(new := rows[counts[run] - start :] if start <= counts[run] else rows[:0]):
+            if current and start > counts[run]:
+                continue  # what lies between comes again, with these
+            new = rows[max(0, counts[run] - start) :]
+            if current and len(new):
                 self._rows[run].append(new)
-            if not current or start <= counts[run]:
-                counts[run] = max(counts[run], start + len(rows))
+            counts[run] = max(counts[run], start + len(rows))
         return counts
 
     def _last_step(self, run: int) -> float:

@@ -13,7 +13,9 @@ export class Mailbox {
   constructor(send) {
     this.send = send;
     this.view = String(Math.random());
-    this.opening = 0;
+    this.opening = this.sent = 0;
+    this.kept = [];
+    this.due = Infinity; // until the runs are opened
   }
 
   // The runs have started over, with these settings.

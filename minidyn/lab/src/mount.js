@@ -103,7 +103,7 @@ class Shared {
   }
 
   post() {
-    if (this.mailbox.opened) this.mailbox.post(Date.now());
+    this.mailbox.post(Date.now());
   }
 
   collect({ opened, rows }) {
