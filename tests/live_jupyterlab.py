@@ -37,22 +37,23 @@ TROUBLE = """window.jupyterapp.shell.currentWidget.content.widgets
   .filter(output => output.output_type === "error" || output.name === "stderr")
   .map(output => output.text ? `stderr: ${[output.text].flat().join("")}` : `${output.ename}: ${output.evalue}`)"""
 LONGEST = 300_000  # milliseconds that all cells of a notebook may take: a reply that is lost must not hang the tests
-RUN_ALL = """(limit) => Promise.race([
-  window.jupyterapp.commands.execute("notebook:run-all-cells"),
-  new Promise((_, reject) => setTimeout(() => reject(new Error("the cells did not come to their end")), limit)),
+WITHIN = f"""(what, promise) => Promise.race([
+  promise,
+  new Promise((_, reject) => setTimeout(() => reject(new Error(what)), {LONGEST})),
 ])"""
+RUN_ALL = f"""() => ({WITHIN})(
+  "the cells did not come to their end", window.jupyterapp.commands.execute("notebook:run-all-cells"))"""
 # Runs code in the notebook's kernel; resolves to what it prints.
-IN_KERNEL = """async ({ code, limit }) => {
+IN_KERNEL = """async (code) => {
   const running = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
   let printed = "";
   running.onIOPub = ({ header, content }) => {
     if (header.msg_type === "stream") printed += content.text;
     if (header.msg_type === "error") printed += content.evalue;
   };
-  const late = (_, reject) => setTimeout(() => reject(new Error("the kernel did not answer")), limit);
-  await Promise.race([running.done, new Promise(late)]);
+  await (WITHIN)("the kernel did not answer", running.done);
   return printed;
-}"""
+}""".replace("WITHIN", WITHIN)
 
 
 def write_notebook(path, *cells):
@@ -128,13 +129,13 @@ def await_ready(page, path):
 
 def run_all(page):
     """Run all cells; return the errors that they show, and what they wrote to stderr."""
-    page.evaluate(RUN_ALL, LONGEST)
+    page.evaluate(RUN_ALL)
     return page.evaluate(TROUBLE)
 
 
 def in_kernel(page, code):
     """Run code in the notebook's kernel; return what it prints."""
-    return page.evaluate(IN_KERNEL, {"code": code, "limit": LONGEST})
+    return page.evaluate(IN_KERNEL, code)
 
 
 def cell_source(page, index):
