@@ -41,10 +41,13 @@ class Chunk:
 
 
 class Results:
-    """What has been reached, and the table that `tabulate(rows, errors)` makes of it."""
+    """What has been reached, and the table that `tabulate(rows, errors)` makes of it.
 
-    def __init__(self, total: int, tabulate: Tabulate):
-        self.total, self.tabulate = total, tabulate
+    `read_store()` gives the finished runs in a store, by their numbers.
+    """
+
+    def __init__(self, total: int, tabulate: Tabulate, read_store: Callable[[], Mapping[int, Row]] = dict):
+        self.total, self.tabulate, self.read_store = total, tabulate, read_store
         self.rows: dict[int, Row] = {}
         self.errors: dict[int, Exception] = {}
 
@@ -65,6 +68,11 @@ class Results:
             except ValueError as error:
                 self.errors[number] = error
         return len(chunk.rows) + len(chunk.errors)
+
+    def add_stored(self) -> int:
+        """Take over the runs in the store that are not here; the number of them."""
+        rows = {number: row for number, row in self.read_store().items() if number not in self.rows}
+        return self.add(Chunk(rows=rows))
 
     def table(self, *, errors: bool) -> xr.Dataset:
         """The table, with the variable "error" if that is wanted: empty for the runs that are finished."""
@@ -110,9 +118,11 @@ def collect(
         if on_error == "raise" and results.errors:
             raise next(iter(results.errors.values()))
     except KeyboardInterrupt:
+        results.add_stored()  # a worker may have stored what it could not hand back any more
         warnings.warn(f"interrupted: {results}; the variable `error` says which, and the others are NaN", stacklevel=3)
         return results.table(errors=True)
     except Exception as error:
+        results.add_stored()
         error.data = results.table(errors=True)  # type: ignore[attr-defined]
         error.add_note(f"{results}; they are in this error's attribute `data`")
         raise

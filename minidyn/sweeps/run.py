@@ -12,7 +12,7 @@ import xarray as xr
 from minidyn import _checks as check
 from minidyn import _progress, ensembles
 from minidyn.ensembles import EnsembleEngine
-from minidyn.sweeps.collect import Chunk, Results, collect
+from minidyn.sweeps.collect import Results, collect
 from minidyn.sweeps.datasets import TaskMaker
 from minidyn.sweeps.plan import Plan
 from minidyn.sweeps.store import Store, StoredRuns
@@ -143,8 +143,8 @@ def sweep(
         _progress.say(f"sweeping on {plan.engine.device} with engine {plan.engine.name!r}", shown=progress)
     workers = plan.engine.workers if workers is None else check.integer("workers", workers, least=1)
     stored = None if store is None else StoredRuns(store, plan)
-    results = Results(len(plan.runs), partial(over_grid, plan))
-    already = 0 if stored is None else results.add(Chunk(rows=stored.read()))
+    results = Results(len(plan.runs), partial(over_grid, plan), dict if stored is None else stored.read)
+    already = results.add_stored()
     at_once = plan.takes_seconds(results.missing())
     with _progress.bar(len(plan.runs), "sweeping", "runs", shown=progress, at_once=at_once) as bar:
         bar.update(already)

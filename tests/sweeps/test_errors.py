@@ -142,14 +142,15 @@ def test_an_interrupt_keeps_the_finished_cells_and_only_those(tmp_path, engine):
 
 
 def interrupt_after_chunk(monkeypatch, count):
-    """Press the key when the sweep has taken over so many chunks; the list of their sizes."""
+    """Press the key when the workers have handed back so many chunks; the list of their sizes."""
     sizes, add = [], collect.Results.add
 
     def add_and_interrupt(results, chunk):
-        sizes.append(add(results, chunk))
-        if len(sizes) == count:
+        added = add(results, chunk)
+        sizes.extend([added] * (added > 0))  # what the store holds before comes this way too
+        if added and len(sizes) == count:
             raise KeyboardInterrupt
-        return sizes[-1]
+        return added
 
     monkeypatch.setattr(collect.Results, "add", add_and_interrupt)
     return sizes
@@ -166,12 +167,36 @@ def test_a_chunk_is_handed_back_after_seconds_whatever_its_runs_measure(monkeypa
 @pytest.mark.parametrize("store", [True, False])
 def test_an_interrupted_sweep_says_which_cells_are_finished(monkeypatch, tmp_path, store):
     whole = small()
-    interrupt_after_chunk(monkeypatch, 2 + store)  # a store hands over its finished runs first
+    interrupt_after_chunk(monkeypatch, 2)
     monkeypatch.setattr(worker, "SECONDS", 0.0)
     with pytest.warns(UserWarning, match="interrupted: 2 of 12 runs are finished; the variable `error` says which"):
         data = small(store=tmp_path if store else None)
     finished = data.error == ""
     assert finished.sum() == 2
+    xr.testing.assert_equal(data.static_loss, whole.static_loss.where(finished))
+
+
+@pytest.mark.parametrize("accident", [KeyboardInterrupt(), ConnectionError("lost")])
+def test_what_a_worker_stored_is_in_the_table_though_it_was_not_handed_back(monkeypatch, tmp_path, accident):
+    whole, add = small(), collect.Results.add
+
+    def add_none_of_the_workers(results, chunk):
+        if chunk.rows and not results.rows:
+            monkeypatch.setattr(collect.Results, "add", add)
+            raise accident
+        return add(results, chunk)
+
+    monkeypatch.setattr(collect.Results, "add", add_none_of_the_workers)
+    monkeypatch.setattr(worker, "SECONDS", 0.0)
+    if isinstance(accident, KeyboardInterrupt):
+        with pytest.warns(UserWarning, match="interrupted: 1 of 12 runs are finished"):
+            data = small(store=tmp_path)
+    else:
+        with pytest.raises(ConnectionError, match="lost") as caught:
+            small(store=tmp_path)
+        data = caught.value.data
+    finished = data.error == ""
+    assert finished.sum() == len(stored_runs(tmp_path)) == 1
     xr.testing.assert_equal(data.static_loss, whole.static_loss.where(finished))
 
 
