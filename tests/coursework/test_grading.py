@@ -108,7 +108,7 @@ LOST = {
     "a-master": ([], None),
     "b-crash": (["arm"], "`arm`: its cell stopped with SyntaxError"),
     "c-raise": (["arm"], "`arm`: its cell stopped with ZeroDivisionError"),
-    "d-loop": (["descend"], "`descend`: Struck out: this cell ran for more than 20 s."),
+    "d-loop": (["descend"], "`descend`: Struck out: this cell ran for more than 15 s."),
     "e-dead": (["backward"], "`backward`: its cell stopped with Struck out: this cell ended the kernel."),
     "f-deleted": (["arm"], "Answer 'arm' is missing: deleted or renamed."),
     "g-no-test": ([], "Test 'test-arm' was missing and is back."),

@@ -114,6 +114,15 @@ def test_waiting_for_a_processor_costs_a_student_nothing(monkeypatch, running, w
     assert clock.used == pytest.approx(waited + (not running) * kernel.LONGEST_BEAT / 2)
 
 
+def test_a_machine_that_stands_still_costs_a_student_nothing(monkeypatch):
+    """The system charges the process that was running when a machine was stopped for all of the pause."""
+    seconds = iter([3.0, 3.1, 33.1, 33.2, 33.0, 33.1])
+    monkeypatch.setattr(kernel, "_usage", lambda process: kernel._Usage(memory=0, cpu=next(seconds), running=True))
+    clock = kernel._Clock(1, allowed=20, reason="ran on")
+    used = [clock.look() and clock.used for _ in range(5)]
+    assert used == pytest.approx([0.1, 1.1, 1.2, 1.2, 1.3])
+
+
 def test_an_error_in_a_cell_costs_the_next_nothing(running, monkeypatch):
     asked = []
     execute = running._client.execute

@@ -110,7 +110,7 @@ def grade(
         Whom to grade, whether something has changed or not. Default: all who submitted, and whose submission, tests
         or due date have changed since they were last graded.
     timeout : float
-        Seconds that a notebook may run; a third of it for one cell.
+        Seconds of CPU that a notebook may use; a quarter of it for one cell.
     secret : str, optional
         The key of the hidden data. Default: the course's own, in secret.txt.
     per_student : bool
@@ -146,7 +146,7 @@ def grade(
         todo = chosen if students is not None else marker.changed(chosen)
         workshop = Workshop(
             sandbox=way,
-            limits=sandbox.Limits(seconds=timeout, cell_seconds=timeout / 3, memory=conditions.memory),
+            limits=sandbox.Limits(seconds=timeout, cell_seconds=timeout / 4, memory=conditions.memory),
             files=here.release(assignment).parent,
             cache=caches.warm(here.cache()) if todo else None,
         )

@@ -29,7 +29,8 @@ from minidyn.coursework.teacher.sandbox import LONGEST_PATH, Limits, Place, Sand
 MESSAGE_BYTES = 2 * transfer.MAX_BYTES  # of a message: a larger one closes the connection
 WAITING_MESSAGES = 100  # that a socket keeps for the grader
 BEAT = 0.1  # seconds between two looks at time and memory
-LONGEST_BEAT = 1.0  # seconds that count between two looks: a grader that looks late was kept from it by the machine
+LONGEST_BEAT = 1.0  # seconds that count between two looks: a grader that looks late was kept from it by the machine,
+# and a machine that stands still charges the process that was running for all of it
 PRELUDE = "get_ipython().ask_exit = lambda: None"  # exit() in a cell ends nothing
 GARBLED = "the answer did not arrive as it was sent"
 CALL = "__import__('minidyn.coursework.transfer', fromlist=['answer'])"
@@ -64,12 +65,12 @@ class _Clock:
     Attributes
     ----------
     cpu, waited : float
-        Seconds at the last look: of CPU, and half of those without any.
+        Seconds at the last look: of CPU, and half of those without any; at most `LONGEST_BEAT` between two looks.
     """
 
     def __init__(self, process: int, allowed: float, reason: str):
         self.allowed, self.reason, self.cpu, self.waited = allowed, reason, 0.0, 0.0
-        self._process, self._looked, self._before = process, time.monotonic(), _usage(process).cpu
+        self._process, self._looked, self._seen = process, time.monotonic(), _usage(process).cpu
 
     @property
     def used(self) -> float:
@@ -79,7 +80,8 @@ class _Clock:
         now, usage = time.monotonic(), _usage(self._process)
         if not usage.running:
             self.waited += min(now - self._looked, LONGEST_BEAT) / 2
-        self._looked, self.cpu = now, usage.cpu - self._before
+        self.cpu += min(max(usage.cpu - self._seen, 0.0), LONGEST_BEAT)  # less than before: a child is gone
+        self._looked, self._seen = now, usage.cpu
         return usage
 
 

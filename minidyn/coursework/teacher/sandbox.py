@@ -97,7 +97,7 @@ class Limits:
     """
 
     seconds: float = 60.0
-    cell_seconds: float = 20.0
+    cell_seconds: float = 15.0
     memory: int = 2 * 2**30
     processes: int = 64
     file_bytes: int = 64 * 2**20
