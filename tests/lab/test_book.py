@@ -118,6 +118,23 @@ def test_one_press_on_the_first_page_leads_to_a_fork_in_view(page, site, screen)
     assert 0 <= top < bottom <= height
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+@every_page
+def test_a_lab_keeps_its_height_when_a_reader_comes_to_it(page, site, name, queries, screen):
+    """What stands below a lab must not move away under a reader who scrolls."""
+    width, height = SCREENS[screen]
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"{site}{name}")
+    for i in range(len(queries)):
+        page.wait_for_function(f"window.lab = document.querySelectorAll('[data-lab]')[{i}].lab")
+        page.wait_for_function("lab.pictured")
+        before = page.evaluate("lab.host.clientHeight")
+        page.evaluate("lab.host.scrollIntoView()")
+        page.wait_for_function("lab.session.active && !lab.dirty")
+        page.wait_for_timeout(500)  # for the valley and its sentences
+        assert page.evaluate("lab.host.clientHeight") == before
+
+
 def test_on_a_phone_the_buttons_of_the_first_lab_stay_in_view(page, site):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}book/index.html")

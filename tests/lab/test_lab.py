@@ -317,7 +317,8 @@ def test_only_labs_in_view_run(open_lab):
     page = open_lab("H=10", "H=10")
     page.add_style_tag(content="[data-lab] { margin-bottom: 3000px }")
     wait_for_step(page, 20)
-    assert page.evaluate("!document.querySelectorAll('[data-lab]')[1].lab.session.worker")
+    page.wait_for_function("document.querySelectorAll('[data-lab]')[1].lab.pictured")  # so it has its height
+    assert page.evaluate("document.querySelectorAll('[data-lab]')[1].lab.session.step") == 0
     page.evaluate("document.querySelectorAll('[data-lab]')[1].scrollIntoView()")
     page.wait_for_function("document.querySelectorAll('[data-lab]')[1].lab.session.step > 5")
     page.wait_for_function("!lab.session.active && !lab.session.waiting")

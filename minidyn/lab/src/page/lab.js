@@ -105,7 +105,8 @@ export class Lab {
     this.recolour();
   }
 
-  // Only a visible lab runs; the engine starts when the lab is first visible.
+  // Only a visible lab runs. The others are opened too and drawn once, or they would change their height under the
+  // eyes of a reader who comes to them.
   watch() {
     this.visible = false;
     this.observer = new IntersectionObserver((entries) => {
@@ -125,7 +126,7 @@ export class Lab {
 
   wake() {
     this.session.active = this.visible && !document.hidden;
-    if (this.session.active && !this.opened) this.open();
+    if (!this.opened) this.open();
     if (this.session.active) this.redraw();
   }
 
@@ -155,8 +156,8 @@ export class Lab {
   }
 
   open() {
-    this.opened = this.session.active;
-    if (!this.opened) return; // it is opened when it becomes visible
+    this.opened = true;
+    this.pictured = false;
     this.announced = this.labelled = 0;
     this.maps = [];
     this.cursor = this.past = this.slice = this.slicedAt = this.earlier = null;
@@ -358,12 +359,13 @@ export class Lab {
 
   tick(now) {
     this.frame = undefined;
-    if (!this.session.active) return;
+    const { active } = this.session;
+    if (!active && this.pictured) return;
     if (now - this.drawn < FRAME) return this.requestFrame();
     this.drawn = now;
-    this.session.tick(now);
+    if (active) this.session.tick(now);
     if (this.dirty) this.draw(now);
-    if (this.session.mode !== "paused" || this.dirty) this.requestFrame();
+    if (active && (this.session.mode !== "paused" || this.dirty)) this.requestFrame();
   }
 
   redraw() {
@@ -375,6 +377,7 @@ export class Lab {
     const { session } = this;
     if (!session.records[0]?.seen) return;
     this.dirty = false;
+    this.pictured = true;
     session.mapWanted = shows(this.state, "map");
     this.drawValley(now);
     const view = this.view();

@@ -11,16 +11,15 @@ const TICKS = 4; // about, on each axis
 export class Plane {
   // labels: of the two axes. aspect: height over width.
   constructor([across, up], aspect) {
-    Object.assign(this, { across, up, aspect });
+    Object.assign(this, { across, up });
     this.canvas = element("canvas", { role: "img", ariaLabel: `${up} over ${across}` });
+    this.canvas.style.aspectRatio = 1 / aspect;
   }
 
   // Clears the picture and draws its axes over the ranges x and y; false if there is no room.
   begin([left, right], [low, high], theme) {
-    const width = this.canvas.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width) return false;
-    const height = Math.round(width * this.aspect);
-    this.canvas.style.height = `${height}px`;
     const ratio = (this.ratio = fitCanvas(this.canvas, width, height));
     const context = (this.context = this.canvas.getContext("2d"));
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
