@@ -54,6 +54,14 @@ def test_an_onset_is_foreseen_where_the_run_then_bounces(open_lab):  # noqa: F81
     assert max(sharpness) > 1.9  # the run has come to where the flow crosses 2
 
 
+def test_a_run_that_only_drifts_along_its_valley_is_not_said_to_bounce(open_lab):  # noqa: F811
+    page = open_lab("weights=figure4&step=3700&play=0&guess=burst@6000")
+    wait_for_valley(page, 3700)
+    words = page.locator(".valley-words")
+    expect(words).to_contain_text("the valley is stable: map and run come to rest.")
+    expect(words.get_by_role("cell")).to_contain_text(["rests", "rests"])
+
+
 HEARD = """() => {
   window.rows = [];
   lab.on("rows", (news) => (news.opened ? (window.rows = []) : rows.push(...news.rows[0])));

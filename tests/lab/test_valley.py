@@ -82,3 +82,10 @@ def test_periods_and_swings_are_those_of_the_library(node, length):
     shown = node('import { period, swing } from "./orbit.js"; say([period(data), swing(data)]);', values.tolist())
     assert shown[0] == orbits.period(values, 0)
     assert shown[1] == pytest.approx(values.std(), rel=1e-14)
+
+
+@pytest.mark.parametrize(("bounce", "drift"), [(0.2, 0.0), (0.2, 0.01), (0.0, 0.01)])
+def test_a_bounce_is_told_from_a_drift(node, bounce, drift):
+    values = bounce * (-1.0) ** np.arange(64) + drift * np.arange(64)
+    shown = node('import { bounce } from "./orbit.js"; say(bounce(data));', values.tolist())
+    assert shown == pytest.approx(bounce, abs=1e-15)

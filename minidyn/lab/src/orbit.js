@@ -9,6 +9,13 @@ export function swing(values) {
   return Math.sqrt(average(values.map((value) => (value - mean) ** 2)));
 }
 
+// The part of the swing that changes sides at each step; a slow drift along the valley is no bounce. For an orbit of
+// period 2 both are the same.
+export function bounce(values) {
+  const bends = values.slice(2).map((value, k) => (value - 2 * values[k + 1] + values[k]) / 4);
+  return Math.sqrt(average(bends.map((bend) => bend ** 2)));
+}
+
 // The period 1, 2, 4, ... up to a quarter of the values; 0 if there is none. Second differences remove slow changes.
 export function period(values) {
   const longest = values.length >> 2;

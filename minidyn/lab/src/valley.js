@@ -9,7 +9,7 @@ import { Objective } from "./engine/objective.js";
 import { weights } from "./engine/oscillation.js";
 import { CLASSES, trainingSamples } from "./engine/task.js";
 import { Line } from "./line.js";
-import { period, swing } from "./orbit.js";
+import { bounce, period, swing } from "./orbit.js";
 
 // Updates whose mean is the floor: fewer where 64 would be an eighth of a turn.
 export const windowLength = ({ period }) => (period > 500 ? 64 : 32);
@@ -93,7 +93,7 @@ export class Valley {
 // period: 1 at rest, 0 for chaos or a longer one than the window shows, NaN if the orbit has left.
 function describe(places) {
   const wide = swing(places);
-  return { places, swing: wide, period: wide < AT_REST ? 1 : Number.isFinite(wide) ? period(places) : NaN };
+  return { places, swing: wide, bounce: bounce(places), period: wide < AT_REST ? 1 : Number.isFinite(wide) ? period(places) : NaN };
 }
 
 function mean(path) {

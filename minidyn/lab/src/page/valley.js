@@ -6,7 +6,8 @@ import { element, setAttribute, setText } from "./dom.js";
 import { number, whole } from "./numbers.js";
 import { Plane } from "./plane.js";
 
-const VISIBLE = 1e-3; // swings below this are called rest
+const VISIBLE = 1e-3; // bounces below this are called rest
+const DRIFT = 0.2; // ... and those that are a smaller share of the swing: the rest of it is a drift of the floor
 
 export class ValleyPanel {
   constructor() {
@@ -69,9 +70,9 @@ export class ValleyPanel {
   tell(valley, { width }) {
     const { step, first, run, map } = valley;
     setText(this.when, `floor of steps ${whole(first)}–${whole(first + run.places.length - 1)}, Γ held`);
-    for (const [name, { swing, period }] of Object.entries({ map, run })) {
-      setText(this.numbers[`${name} period`], describePeriod(swing, period));
-      setText(this.numbers[`${name} swing`], number(swing));
+    for (const [name, orbit] of Object.entries({ map, run })) {
+      setText(this.numbers[`${name} period`], describePeriod(orbit));
+      setText(this.numbers[`${name} swing`], number(orbit.swing));
     }
     const words = verdict(map, run, size(width));
     setText(this.verdict, words);
@@ -86,15 +87,15 @@ function describeOnset({ start, onset, over }) {
   return over ? `At step ${whole(start)} no onset was predicted for this turn.` : `The onset of this turn is being predicted from step ${whole(start)} on.`;
 }
 
-function describePeriod(swing, period) {
+function describePeriod({ swing, bounce, period }) {
   if (Number.isNaN(period)) return "leaves";
-  if (swing < VISIBLE || period === 1) return "rests";
+  if (bounce < Math.max(VISIBLE, DRIFT * swing) || period === 1) return "rests";
   return period ? String(period) : "none (chaos)";
 }
 
 // One sentence on what one direction predicts, and one on what the run does.
 function verdict(map, run, weights) {
-  const [predicted, measured] = [map, run].map(({ swing, period }) => describePeriod(swing, period));
+  const [predicted, measured] = [map, run].map(describePeriod);
   if (predicted === "leaves") return "The map leaves the valley: along this direction alone nothing holds the bounce.";
   if (predicted === "rests" && measured === "rests") return "Along its sharpest direction the valley is stable: map and run come to rest.";
   if (predicted === "rests") return "The map comes to rest, yet the run still bounces.";
